@@ -1,0 +1,1 @@
+"""Ground segment: downlinked packets to pictures and tables, pure Python."""

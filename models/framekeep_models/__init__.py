@@ -1,0 +1,1 @@
+"""Training, int8 quantisation and the compiler from .tflite to .fkm."""

@@ -1,0 +1,1 @@
+"""A mission on a desk: image datasets through the flight code."""
