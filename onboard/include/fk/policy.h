@@ -1,0 +1,47 @@
+/* The policy: a mission compiled to a few hundred bytes.
+ *
+ * The mission file is for people; this is what flies and what can be
+ * uploaded. docs/SPEC.md lists the bytes; a policy is taken whole or refused. */
+#ifndef FK_POLICY_H
+#define FK_POLICY_H
+
+#include "fk/frame.h"
+
+enum { FK_POLICY_CLASSES_MAX = 8 };
+
+/* A class worth keeping. */
+typedef struct {
+    uint8_t  index;      /* of the model's output                                  */
+    uint8_t  threshold;  /* least score, 0..255, at which a frame is of interest    */
+    uint16_t weight;     /* 0..65535: value of a frame with the highest score       */
+} fk_policy_class;
+
+typedef struct {
+    /* camera */
+    uint16_t width, height;       /* pixels of a frame                              */
+    fk_rect  crop;                /* what the network sees; width 0 = all of it     */
+    uint8_t  pixel_format;        /* fk_pixel_format                                */
+    /* screen: 0 (255 for bright) switches a test off */
+    uint8_t  dark_mean_below;     /* mean brightness under this is too dark         */
+    uint8_t  bright_mean_above;   /* mean brightness over this is overexposed       */
+    uint8_t  blank_contrast_below;/* 95th - 5th percentile under this shows nothing */
+    /* trigger */
+    uint8_t  class_count;         /* 1..FK_POLICY_CLASSES_MAX                       */
+    fk_policy_class classes[FK_POLICY_CLASSES_MAX];
+    /* codec */
+    uint8_t  jpeg_quality;        /* 1..100                                         */
+    uint8_t  jpeg_mode;           /* 0 greyscale, 1 colour 4:2:0                     */
+    uint16_t restart_interval;    /* MCUs between restart markers, 0 = none         */
+    uint32_t picture_bytes_max;   /* a larger picture is not kept                   */
+    /* downlink */
+    uint16_t record_apid;         /* application process of decision records, 0..2046 */
+    uint16_t image_apid;          /* of frames and their chunks, 0..2046              */
+    uint16_t chunk_bytes;         /* picture bytes in one packet                      */
+} fk_policy;
+
+/* Reads a policy. Returns 0, FK_ERR_TOOSMALL when bytes are missing,
+ * FK_ERR_CORRUPT on a wrong magic or CRC, FK_ERR_VERSION, or FK_ERR_INVAL when
+ * a field is outside its range; `out` is written only on success. */
+int fk_policy_parse(fk_policy *out, const uint8_t *bytes, size_t size);
+
+#endif
