@@ -1,0 +1,35 @@
+/* From the frame buffer to the network's input: crop and scale.
+ *
+ * Scaling is an exact area average: an output pixel is the mean of the part of
+ * the crop that it covers, pixels cut by its border counting by the part
+ * inside, computed in integers and rounded once (half up). It holds for any
+ * pair of sizes, also when enlarging. One output row is made at a time, so the
+ * network pulls its rows out of the frame buffer and no picture is copied. */
+#ifndef FK_CAMERA_H
+#define FK_CAMERA_H
+
+#include "fk/frame.h"
+#include "fk/pixels.h" /* fk_frame_check */
+
+typedef enum {
+    FK_CAMERA_STRETCH = 0, /* the whole frame, each axis scaled on its own         */
+    FK_CAMERA_CROP    = 1  /* the largest centred part that has the output's aspect */
+} fk_camera_fit;
+
+/* The part of `f` that an out_w x out_h picture shows under `fit`. The cut side is
+ * rounded to nearest, at least 1; an odd remainder goes to the right or below. */
+int fk_camera_crop(fk_rect *crop, const fk_frame *f, int fit, uint16_t out_w, uint16_t out_h);
+
+/* 32-bit words that fk_camera_scale_row needs for one row. */
+size_t fk_camera_scale_scratch_words(uint16_t out_w, uint8_t channels);
+
+/* Row `row` of `crop` (NULL = whole frame) scaled to out_w x out_h (1..FK_FRAME_SIDE_MAX
+ * each) into `out`: out_w bytes of grey for channels 1, out_w R,G,B triples for 3.
+ * A colour frame is made grey pixel by pixel, before averaging. Reads only the rows
+ * that this output row covers. Returns the bytes written, FK_ERR_INVAL, or
+ * FK_ERR_TOOSMALL if `scratch_words` is less than the above. */
+int fk_camera_scale_row(const fk_frame *f, const fk_rect *crop, uint16_t out_w, uint16_t out_h,
+                        uint8_t channels, uint16_t row, uint8_t *out, uint32_t *scratch,
+                        size_t scratch_words);
+
+#endif
