@@ -1,0 +1,166 @@
+"""Every byte format of framekeep, declared once.
+
+A field is `"name" / type * "meaning, unit, range"`. The names are those of the
+C macros, the document tables and the CSV columns. Plain integers only: what
+is packed into bits is said in the field's text, and taken apart by its reader.
+
+`python -m framekeep_ground.generate` walks FORMATS and CONSTANTS, at the end,
+and writes `onboard/include/fk/wire.h` and the tables of the documents.
+"""
+
+from dataclasses import dataclass
+
+from construct import (
+    Bytes,
+    BytesInteger,
+    Construct,
+    Int8sb,
+    Int8ub,
+    Int16ub,
+    Int32ub,
+    Struct,
+)
+
+ICD = "docs/ICD.md"
+SPEC = "docs/SPEC.md"
+
+# --- Downlink packets (docs/ICD.md) ---------------------------------------------------------------
+
+PACKET_PRIMARY = 6  # bytes of the CCSDS primary header; `length` counts what follows, less 1
+PACKET_LENGTH_MAX = PACKET_PRIMARY + 0x10000
+PACKET_ID_TM = 0x0800  # version 0, telemetry, secondary header present; APID in the low 11 bits
+SEQUENCE_UNSEGMENTED = 0xC000
+SEQUENCE_MODULO = 1 << 14
+
+TM_PUS = 0x20  # PUS version 2 (that of PUS-C) in the high nibble, time reference status 0
+TM_P_FIELD = 0x2E  # CUC: agency epoch, 4 bytes of seconds, 2 of fraction
+TM_EPOCH_UNIX = 946_684_800  # 2000-01-01T00:00:00Z as Unix time
+
+SERVICE = 128  # the first of the PUS services that are free for a mission's use
+SUBTYPE_DECISION = 1
+SUBTYPE_FRAME = 2
+SUBTYPE_CHUNK = 3
+
+APID_RECORDS = 0x064  # decision records
+APID_IMAGES = 0x065  # frames of interest and their chunks
+
+CRC16_INIT = 0xFFFF  # polynomial 0x1021, not reflected, no final inversion
+
+TmHeader = Struct(
+    "packet_id" / Int16ub * "version 000, type 0 (telemetry), secondary header 1, APID (11 bits)",
+    "sequence" / Int16ub * "flags 11 (unsegmented), count (14 bits) per APID, wraps at 16384",
+    "length" / Int16ub * "bytes after this field, less 1",
+    "pus" / Int8ub * "0x20: PUS version 2, time reference status 0",
+    "service" / Int8ub * "128",
+    "subtype" / Int8ub * "what follows: 1 decision, 2 frame of interest, 3 image chunk",
+    "message" / Int16ub * "counts the messages of this subtype, wraps at 65536",
+    "destination" / Int16ub * "as configured, 0 by default",
+    "p_field" / Int8ub * "0x2E: CUC, agency epoch, 4 bytes of seconds, 2 of fraction",
+    "time" / BytesInteger(6) * "when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC",
+)
+
+Box = Struct(
+    "x" / Int16ub * "left edge, in 1/65535 of the frame's width",
+    "y" / Int16ub * "upper edge, in 1/65535 of the frame's height",
+    "width" / Int16ub * "in 1/65535 of the frame's width",
+    "height" / Int16ub * "in 1/65535 of the frame's height; all four 0 = not known",
+)
+
+Decision = Struct(
+    "frame_id" / Int32ub * "counts up from first boot, never reused",
+    "size" / Int32ub * "bytes of the encoded picture, 0 if not encoded",
+    "value" / Int16ub * "what ranks frames in flash and downlink, 0..65535",
+    "reason" / Int8ub * "why the frame was kept or not, see the reason codes",
+    "class_index" / Int8ub * "the class that decided",
+    "score" / Int8ub * "of that class, 0..255 = never..certain",
+    "mean" / Int8ub * "brightness of the frame, 0..255",
+    "contrast" / Int8ub * "95th less 5th percentile of brightness, 0..255",
+    "error" / Int8sb * "error code of the stage that failed, or 0",
+    "box" / Box * "where the object is",
+    "model_id" / Bytes(8) * "first 8 bytes of the SHA-256 of the source model",
+)
+
+FrameInfo = Struct(
+    "frame_id" / Int32ub * "as in its decision record",
+    "size" / Int32ub * "bytes of the encoded picture",
+    "crc32" / Int32ub * "of the encoded picture, as zlib computes it",
+    "width" / Int16ub * "of the picture, pixels",
+    "height" / Int16ub * "of the picture, pixels",
+    "value" / Int16ub * "what ranked the frame, 0..65535",
+    "class_index" / Int8ub * "the class that decided",
+    "score" / Int8ub * "of that class, 0..255",
+    "box" / Box * "where the object is",
+    "model_id" / Bytes(8) * "first 8 bytes of the SHA-256 of the source model",
+    "chunk_size" / Int16ub * "bytes of the picture in each chunk but the last",
+    "chunk_count" / Int16ub * "chunks that follow",
+)
+
+ChunkHeader = Struct(
+    "frame_id" / Int32ub * "as in its decision record",
+    "offset" / Int32ub * "of the first byte of this chunk in the encoded picture",
+    "size" / Int32ub * "bytes of the whole encoded picture",
+)
+
+PacketTrailer = Struct(
+    "crc16" / Int16ub * "over all bytes before it: polynomial 0x1021, initial value 0xFFFF",
+)
+
+DecisionPacket = Struct("header" / TmHeader, "data" / Decision, "trailer" / PacketTrailer)
+FramePacket = Struct("header" / TmHeader, "data" / FrameInfo, "trailer" / PacketTrailer)
+CHUNK_REST: int = TmHeader.sizeof() - PACKET_PRIMARY + ChunkHeader.sizeof() + PacketTrailer.sizeof()
+# A chunk's bytes run up to the trailer, so their number follows from the packet's length.
+ChunkPacket = Struct(
+    "header" / TmHeader,
+    "data" / ChunkHeader,
+    "bytes" / Bytes(lambda this: this.header.length + 1 - CHUNK_REST) * "of the encoded picture",
+    "trailer" / PacketTrailer,
+)
+
+# --- The registry: which format is written where --------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Format:
+    """A struct, the prefix of its macros in wire.h, and the document that has its table.
+
+    Macros are PREFIX_FIELD (its offset) and PREFIX_BYTES (the size of all).
+    The document marks the table's place: `<!-- begin generated: NAME -->` and
+    `<!-- end generated -->`, each on a line of its own.
+    """
+
+    name: str
+    struct: Construct
+    prefix: str
+    document: str
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A number that both sides must know; becomes a macro."""
+
+    name: str
+    value: int
+    text: str
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("TmHeader", TmHeader, "FK_TM", ICD),
+    Format("Box", Box, "FK_BOX", ICD),
+    Format("Decision", Decision, "FK_DECISION", ICD),
+    Format("FrameInfo", FrameInfo, "FK_FRAME_INFO", ICD),
+    Format("ChunkHeader", ChunkHeader, "FK_CHUNK", ICD),
+    Format("PacketTrailer", PacketTrailer, "FK_TRAILER", ICD),
+)
+
+CONSTANTS: tuple[Constant, ...] = (
+    Constant("FK_PACKET_PRIMARY", PACKET_PRIMARY, "bytes of the CCSDS primary header"),
+    Constant("FK_PACKET_ID_TM", PACKET_ID_TM, "packet_id without its APID"),
+    Constant("FK_PACKET_UNSEGMENTED", SEQUENCE_UNSEGMENTED, "sequence without its count"),
+    Constant("FK_PACKET_SEQUENCE_MODULO", SEQUENCE_MODULO, "where the sequence count wraps"),
+    Constant("FK_PACKET_PUS", TM_PUS, "PUS-C, time reference status 0"),
+    Constant("FK_PACKET_P_FIELD", TM_P_FIELD, "CUC, agency epoch, 4 + 2 bytes"),
+    Constant("FK_PACKET_SERVICE", SERVICE, "of every packet"),
+    Constant("FK_PACKET_SUBTYPE_DECISION", SUBTYPE_DECISION, "a Decision follows"),
+    Constant("FK_PACKET_SUBTYPE_FRAME", SUBTYPE_FRAME, "a FrameInfo follows"),
+    Constant("FK_PACKET_SUBTYPE_CHUNK", SUBTYPE_CHUNK, "a ChunkHeader and bytes follow"),
+)

@@ -1,0 +1,126 @@
+/* Telemetry packets for the link, one at a time and only when asked.
+ *
+ * Decision records go first, then the pictures, the most valuable first: one
+ * frame-of-interest packet, then its chunks. Every packet stands alone: it can
+ * be lost, doubled or reordered and the others keep their use. See docs/ICD.md
+ * for the bytes.
+ *
+ *     fk_downlink_init(&q, &source, &config, NULL);
+ *     while ((n = fk_downlink_next(&q, packet, sizeof packet)) > 0) { send(packet, n); }
+ */
+#ifndef FK_DOWNLINK_H
+#define FK_DOWNLINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fk/frame.h"
+
+enum {
+    FK_DECISION_PACKET_SIZE = 54,   /* bytes of a decision record's packet                */
+    FK_FRAME_PACKET_SIZE    = 62,   /* bytes of a frame-of-interest packet                */
+    FK_CHUNK_PACKET_REST    = 34,   /* bytes of an image chunk's packet beside its picture's */
+    FK_CHUNK_BYTES_MAX      = 4096, /* largest share of a picture in one packet            */
+    FK_DECISION_LOG_SIZE    = 38,   /* bytes of a decision as fk_decision_pack() writes it */
+    FK_APID_RECORDS         = 0x64, /* usual APID of decision records                     */
+    FK_APID_IMAGES          = 0x65  /* usual APID of frames of interest and their chunks   */
+};
+
+/* What the ground must know of a picture that it is about to get. */
+typedef struct {
+    fk_time  time;          /* when the frame was taken                             */
+    uint32_t frame_id;
+    uint32_t size;          /* bytes of the encoded picture                         */
+    uint32_t crc32;         /* of the encoded picture                               */
+    uint16_t width, height; /* pixels of the picture                                */
+    uint16_t value;         /* 0..65535, what ranked it                             */
+    uint8_t  class_index;
+    uint8_t  score;
+    fk_box   box;
+    uint8_t  model_id[8];
+} fk_downlink_frame;
+
+/* Where packets get their content: the store, as pipeline.c wires it. */
+typedef struct {
+    void *ctx;
+    /* Copies the oldest record that was not sent yet. 1, 0 where there is none, or an error. */
+    int (*record)(void *ctx, fk_decision *out);
+    /* The record that record() gave last is in a packet. */
+    int (*record_sent)(void *ctx);
+    /* Describes the most valuable frame that was not sent yet. 1, 0, or an error. */
+    int (*frame)(void *ctx, fk_downlink_frame *out);
+    /* Copies `size` bytes of a picture from `offset` on: `size`, or an error;
+     * FK_ERR_NOENT where the frame was evicted meanwhile. */
+    int (*read)(void *ctx, uint32_t frame_id, uint32_t offset, uint8_t *out, uint32_t size);
+    /* All of the frame is in packets, or it cannot be read: frame() must not give it again. */
+    int (*frame_sent)(void *ctx, uint32_t frame_id);
+} fk_downlink_source;
+
+typedef struct {
+    uint16_t apid_records; /* 0..2046, usually FK_APID_RECORDS                        */
+    uint16_t apid_images;  /* 0..2046, usually FK_APID_IMAGES; must be another         */
+    uint16_t destination;  /* goes into every header, 0 if nobody asks                */
+    uint16_t chunk_size;   /* bytes of a picture per packet, 1..FK_CHUNK_BYTES_MAX      */
+} fk_downlink_config;
+
+/* What must survive a reset for the ground to see no false gap. */
+typedef struct {
+    uint16_t sequence[2];  /* next count of the records' and of the images' APID       */
+    uint16_t message[3];   /* next count of subtypes 1, 2, 3                           */
+} fk_downlink_counters;
+
+typedef struct {
+    const fk_downlink_source *source;
+    const fk_downlink_config *config;
+    fk_downlink_counters counters; /* may be read at any time, to be kept               */
+    fk_downlink_frame frame;       /* the one under way                                */
+    uint32_t offset;               /* its bytes sent so far                            */
+    uint8_t  state;
+} fk_downlink;
+
+/* Both structs must outlive `q`. `resume` are the counters of before a reset,
+ * NULL for a first start. FK_ERR_INVAL names a config out of its ranges. */
+int fk_downlink_init(fk_downlink *q, const fk_downlink_source *source,
+                     const fk_downlink_config *config, const fk_downlink_counters *resume);
+
+/* The largest packet that `config` leads to: what `cap` should be. */
+size_t fk_downlink_packet_max(const fk_downlink_config *config);
+
+/* Writes the next packet. Returns its bytes, 0 when nothing waits, or an error:
+ * FK_ERR_TOOSMALL before anything changed; any other after the frame that could
+ * not be read was given up, so that the next call goes on with what is left. */
+int fk_downlink_next(fk_downlink *q, uint8_t *packet, size_t cap);
+
+/* --- One packet each; fk_downlink_next() is made of these ------------------- */
+
+/* What a header says beside its content. */
+typedef struct {
+    uint16_t apid;
+    uint16_t sequence;    /* modulo 16384                                             */
+    uint16_t message;
+    uint16_t destination;
+} fk_packet_head;
+
+typedef struct {
+    fk_time  time;        /* when the frame was taken                                 */
+    uint32_t frame_id;
+    uint32_t offset;      /* of these bytes in the picture                            */
+    uint32_t size;        /* bytes of the whole picture                               */
+} fk_packet_chunk;
+
+/* Each returns the packet's bytes or FK_ERR_TOOSMALL. */
+int fk_packet_decision_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
+                              const fk_decision *decision);
+int fk_packet_frame_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
+                           const fk_downlink_frame *frame, uint16_t chunk_size);
+
+/* `bytes` may already lie where they belong in `out`; 1 <= count <= FK_CHUNK_BYTES_MAX. */
+int fk_packet_chunk_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
+                           const fk_packet_chunk *chunk, const uint8_t *bytes, size_t count);
+
+/* --- A decision as bytes, to wait in flash until it is sent ----------------- */
+
+void fk_decision_pack(uint8_t out[FK_DECISION_LOG_SIZE], const fk_decision *decision);
+void fk_decision_unpack(fk_decision *decision, const uint8_t in[FK_DECISION_LOG_SIZE]);
+
+#endif
