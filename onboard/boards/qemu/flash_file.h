@@ -1,0 +1,21 @@
+/* A NOR region kept in a file of the host: the flash port of the emulated boards.
+ *
+ * As strict as a chip and as the host's emulator: a program that would need a
+ * 0 turned back into 1, an unaligned one, or one beyond the region fails with
+ * FK_ERR_IO and changes nothing. */
+#ifndef FK_FLASH_FILE_H
+#define FK_FLASH_FILE_H
+
+#include "fk/flash.h"
+
+typedef struct {
+    int handle;              /* of a file of segment_size * segment_count bytes */
+    uint32_t segment_size;
+    uint32_t segment_count;
+    uint32_t program_unit;
+} fk_flash_file;
+
+/* Fills in `flash` to work on `file`, which must outlive it. */
+void fk_flash_file_port(fk_flash *flash, fk_flash_file *file);
+
+#endif
