@@ -80,6 +80,12 @@ Decision = Struct(
     "model_id" / Bytes(8) * "first 8 bytes of the SHA-256 of the source model",
 )
 
+# What waits in the flash log. Bytes 14..51 of a decision record's packet are these, unchanged.
+DecisionRecord = Struct(
+    "time" / BytesInteger(6) * "when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC",
+    "decision" / Decision * "as in its packet (see ICD.md)",
+)
+
 FrameInfo = Struct(
     "frame_id" / Int32ub * "as in its decision record",
     "size" / Int32ub * "bytes of the encoded picture",
@@ -92,7 +98,7 @@ FrameInfo = Struct(
     "box" / Box * "where the object is",
     "model_id" / Bytes(8) * "first 8 bytes of the SHA-256 of the source model",
     "chunk_size" / Int16ub * "bytes of the picture in each chunk but the last",
-    "chunk_count" / Int16ub * "chunks that follow",
+    "chunk_count" / Int32ub * "chunks that follow",
 )
 
 ChunkHeader = Struct(
@@ -150,6 +156,7 @@ FORMATS: tuple[Format, ...] = (
     Format("FrameInfo", FrameInfo, "FK_FRAME_INFO", ICD),
     Format("ChunkHeader", ChunkHeader, "FK_CHUNK", ICD),
     Format("PacketTrailer", PacketTrailer, "FK_TRAILER", ICD),
+    Format("DecisionRecord", DecisionRecord, "FK_DECISION_RECORD", SPEC),
 )
 
 CONSTANTS: tuple[Constant, ...] = (

@@ -18,13 +18,17 @@
 
 enum {
     FK_DECISION_PACKET_SIZE = 54,   /* bytes of a decision record's packet                */
-    FK_FRAME_PACKET_SIZE    = 62,   /* bytes of a frame-of-interest packet                */
+    FK_FRAME_PACKET_SIZE    = 64,   /* bytes of a frame-of-interest packet                */
     FK_CHUNK_PACKET_REST    = 34,   /* bytes of an image chunk's packet beside its picture's */
-    FK_CHUNK_BYTES_MAX      = 4096, /* largest share of a picture in one packet            */
-    FK_DECISION_LOG_SIZE    = 38,   /* bytes of a decision as fk_decision_pack() writes it */
+    FK_CHUNK_SIZE_MAX       = 4096, /* largest share of a picture in one packet            */
+    FK_DECISION_RECORD_SIZE = 38,   /* bytes of a decision as fk_decision_pack() writes it */
     FK_APID_RECORDS         = 0x64, /* usual APID of decision records                     */
     FK_APID_IMAGES          = 0x65  /* usual APID of frames of interest and their chunks   */
 };
+
+/* A decision as bytes: encoded once, kept in flash, sent as it lies there. */
+void fk_decision_pack(uint8_t out[FK_DECISION_RECORD_SIZE], const fk_decision *decision);
+void fk_decision_unpack(fk_decision *decision, const uint8_t in[FK_DECISION_RECORD_SIZE]);
 
 /* What the ground must know of a picture that it is about to get. */
 typedef struct {
@@ -43,8 +47,9 @@ typedef struct {
 /* Where packets get their content: the store, as pipeline.c wires it. */
 typedef struct {
     void *ctx;
-    /* Copies the oldest record that was not sent yet. 1, 0 where there is none, or an error. */
-    int (*record)(void *ctx, fk_decision *out);
+    /* Copies the FK_DECISION_RECORD_SIZE bytes of the oldest record that was not
+     * sent yet. 1, 0 where there is none, or an error. */
+    int (*record)(void *ctx, uint8_t *out);
     /* The record that record() gave last is in a packet. */
     int (*record_sent)(void *ctx);
     /* Describes the most valuable frame that was not sent yet. 1, 0, or an error. */
@@ -60,7 +65,7 @@ typedef struct {
     uint16_t apid_records; /* 0..2046, usually FK_APID_RECORDS                        */
     uint16_t apid_images;  /* 0..2046, usually FK_APID_IMAGES; must be another         */
     uint16_t destination;  /* goes into every header, 0 if nobody asks                */
-    uint16_t chunk_size;   /* bytes of a picture per packet, 1..FK_CHUNK_BYTES_MAX      */
+    uint16_t chunk_size;   /* bytes of a picture per packet, 1..FK_CHUNK_SIZE_MAX      */
 } fk_downlink_config;
 
 /* What must survive a reset for the ground to see no false gap. */
@@ -75,7 +80,7 @@ typedef struct {
     fk_downlink_counters counters; /* may be read at any time, to be kept               */
     fk_downlink_frame frame;       /* the one under way                                */
     uint32_t offset;               /* its bytes sent so far                            */
-    uint8_t  state;
+    uint8_t  state;                /* what of it is next                               */
 } fk_downlink;
 
 /* Both structs must outlive `q`. `resume` are the counters of before a reset,
@@ -87,8 +92,10 @@ int fk_downlink_init(fk_downlink *q, const fk_downlink_source *source,
 size_t fk_downlink_packet_max(const fk_downlink_config *config);
 
 /* Writes the next packet. Returns its bytes, 0 when nothing waits, or an error:
- * FK_ERR_TOOSMALL before anything changed; any other after the frame that could
- * not be read was given up, so that the next call goes on with what is left. */
+ * FK_ERR_TOOSMALL where `cap` is under fk_downlink_packet_max(), before anything
+ * changed; any other says that the frame under way could not be read and was
+ * given up (the next call goes on with what is left), or that records cannot be
+ * read and no frame waits. A frame evicted meanwhile is no error. */
 int fk_downlink_next(fk_downlink *q, uint8_t *packet, size_t cap);
 
 /* --- One packet each; fk_downlink_next() is made of these ------------------- */
@@ -109,18 +116,13 @@ typedef struct {
 } fk_packet_chunk;
 
 /* Each returns the packet's bytes or FK_ERR_TOOSMALL. */
-int fk_packet_decision_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
-                              const fk_decision *decision);
+int fk_packet_record_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
+                            const uint8_t record[FK_DECISION_RECORD_SIZE]);
 int fk_packet_frame_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
                            const fk_downlink_frame *frame, uint16_t chunk_size);
 
-/* `bytes` may already lie where they belong in `out`; 1 <= count <= FK_CHUNK_BYTES_MAX. */
+/* `bytes` may already lie where they belong in `out`; 1 <= count <= FK_CHUNK_SIZE_MAX. */
 int fk_packet_chunk_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
                            const fk_packet_chunk *chunk, const uint8_t *bytes, size_t count);
-
-/* --- A decision as bytes, to wait in flash until it is sent ----------------- */
-
-void fk_decision_pack(uint8_t out[FK_DECISION_LOG_SIZE], const fk_decision *decision);
-void fk_decision_unpack(fk_decision *decision, const uint8_t in[FK_DECISION_LOG_SIZE]);
 
 #endif

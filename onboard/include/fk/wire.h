@@ -70,8 +70,8 @@
 #define FK_FRAME_INFO_BOX_HEIGHT             26u /* 2 B: in 1/65535 of the frame's height; all four 0 = not known */
 #define FK_FRAME_INFO_MODEL_ID               28u /* 8 B: first 8 bytes of the SHA-256 of the source model */
 #define FK_FRAME_INFO_CHUNK_SIZE             36u /* 2 B: bytes of the picture in each chunk but the last */
-#define FK_FRAME_INFO_CHUNK_COUNT            38u /* 2 B: chunks that follow */
-#define FK_FRAME_INFO_BYTES                  40u /* in all */
+#define FK_FRAME_INFO_CHUNK_COUNT            38u /* 4 B: chunks that follow */
+#define FK_FRAME_INFO_BYTES                  42u /* in all */
 
 /* ChunkHeader: docs/ICD.md */
 #define FK_CHUNK_FRAME_ID                     0u /* 4 B: as in its decision record */
@@ -82,5 +82,25 @@
 /* PacketTrailer: docs/ICD.md */
 #define FK_TRAILER_CRC16                      0u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
 #define FK_TRAILER_BYTES                      2u /* in all */
+
+/* DecisionRecord: docs/SPEC.md */
+#define FK_DECISION_RECORD_TIME               0u /* 6 B: when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC */
+#define FK_DECISION_RECORD_DECISION           6u /* 32 B: as in its packet (see ICD.md) */
+#define FK_DECISION_RECORD_DECISION_FRAME_ID      6u /* 4 B: counts up from first boot, never reused */
+#define FK_DECISION_RECORD_DECISION_SIZE     10u /* 4 B: bytes of the encoded picture, 0 if not encoded */
+#define FK_DECISION_RECORD_DECISION_VALUE     14u /* 2 B: what ranks frames in flash and downlink, 0..65535 */
+#define FK_DECISION_RECORD_DECISION_REASON     16u /* 1 B: why the frame was kept or not, see the reason codes */
+#define FK_DECISION_RECORD_DECISION_CLASS_INDEX     17u /* 1 B: the class that decided */
+#define FK_DECISION_RECORD_DECISION_SCORE     18u /* 1 B: of that class, 0..255 = never..certain */
+#define FK_DECISION_RECORD_DECISION_MEAN     19u /* 1 B: brightness of the frame, 0..255 */
+#define FK_DECISION_RECORD_DECISION_CONTRAST     20u /* 1 B: 95th less 5th percentile of brightness, 0..255 */
+#define FK_DECISION_RECORD_DECISION_ERROR     21u /* 1 B: error code of the stage that failed, or 0 */
+#define FK_DECISION_RECORD_DECISION_BOX      22u /* 8 B: where the object is */
+#define FK_DECISION_RECORD_DECISION_BOX_X     22u /* 2 B: left edge, in 1/65535 of the frame's width */
+#define FK_DECISION_RECORD_DECISION_BOX_Y     24u /* 2 B: upper edge, in 1/65535 of the frame's height */
+#define FK_DECISION_RECORD_DECISION_BOX_WIDTH     26u /* 2 B: in 1/65535 of the frame's width */
+#define FK_DECISION_RECORD_DECISION_BOX_HEIGHT     28u /* 2 B: in 1/65535 of the frame's height; all four 0 = not known */
+#define FK_DECISION_RECORD_DECISION_MODEL_ID     30u /* 8 B: first 8 bytes of the SHA-256 of the source model */
+#define FK_DECISION_RECORD_BYTES             38u /* in all */
 
 #endif
