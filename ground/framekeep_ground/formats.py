@@ -11,6 +11,7 @@ and writes `onboard/include/fk/wire.h` and the tables of the documents.
 from dataclasses import dataclass
 
 from construct import (
+    Array,
     Bytes,
     BytesInteger,
     Construct,
@@ -122,6 +123,44 @@ ChunkPacket = Struct(
     "trailer" / PacketTrailer,
 )
 
+# --- Policy: a mission compiled (docs/SPEC.md) ------------------------------------------------------
+
+POLICY_MAGIC = 0x464B504F  # "FKPO"
+POLICY_VERSION = 1
+POLICY_CLASSES_MAX = 8
+
+PolicyClass = Struct(
+    "index" / Int8ub * "output of the model",
+    "threshold" / Int8ub * "least score, 0..255, at which a frame is of interest",
+    "weight" / Int16ub * "0..257: a frame's value is score x weight",
+)
+
+Policy = Struct(
+    "magic" / Int32ub * "0x464B504F: FKPO",
+    "version" / Int8ub * "1",
+    "size" / Int16ub * "bytes of the policy, magic to CRC",
+    "width" / Int16ub * "of a frame, pixels",
+    "height" / Int16ub * "of a frame, pixels",
+    "crop_x" / Int16ub * "left edge of what the network sees, pixels",
+    "crop_y" / Int16ub * "its upper edge",
+    "crop_width" / Int16ub * "its width; 0 = the whole frame",
+    "crop_height" / Int16ub * "its height; 0 = the whole frame",
+    "pixel_format" / Int8ub * "0 GRAY8, 1 RGB565LE, 2 RGB565BE, 3 YUYV, 4 RGB888",
+    "dark_below" / Int8ub * "95th percentile of brightness under it: too dark; 0 = never",
+    "bright_above" / Int8ub * "5th percentile of brightness over it: overexposed; 255 = never",
+    "contrast_below" / Int8ub * "95th less 5th percentile under it: blank; 0 = never",
+    "jpeg_quality" / Int8ub * "1..100",
+    "jpeg_mode" / Int8ub * "0 greyscale, 1 colour 4:2:0",
+    "restart_interval" / Int16ub * "MCUs between restart markers, 0 = none",
+    "picture_bytes_max" / Int32ub * "a larger picture is not kept",
+    "record_apid" / Int16ub * "of decision records, 0..2046",
+    "image_apid" / Int16ub * "of frames and their chunks, 0..2046, another",
+    "chunk_bytes" / Int16ub * "bytes of a picture in one packet",
+    "class_count" / Int8ub * "1..8: how many of the classes count",
+    "classes" / Array(POLICY_CLASSES_MAX, PolicyClass) * "those that do not count are all 0",
+    "crc16" / Int16ub * "over all bytes before it: polynomial 0x1021, initial value 0xFFFF",
+)
+
 # --- The registry: which format is written where --------------------------------------------------
 
 
@@ -157,6 +196,8 @@ FORMATS: tuple[Format, ...] = (
     Format("ChunkHeader", ChunkHeader, "FK_CHUNK", ICD),
     Format("PacketTrailer", PacketTrailer, "FK_TRAILER", ICD),
     Format("DecisionRecord", DecisionRecord, "FK_DECISION_RECORD", SPEC),
+    Format("Policy", Policy, "FK_POLICY", SPEC),
+    Format("PolicyClass", PolicyClass, "FK_POLICY_CLASS", SPEC),
 )
 
 CONSTANTS: tuple[Constant, ...] = (
@@ -170,4 +211,6 @@ CONSTANTS: tuple[Constant, ...] = (
     Constant("FK_PACKET_SUBTYPE_DECISION", SUBTYPE_DECISION, "a Decision follows"),
     Constant("FK_PACKET_SUBTYPE_FRAME", SUBTYPE_FRAME, "a FrameInfo follows"),
     Constant("FK_PACKET_SUBTYPE_CHUNK", SUBTYPE_CHUNK, "a ChunkHeader and bytes follow"),
+    Constant("FK_POLICY_MAGIC_VALUE", POLICY_MAGIC, "FKPO"),
+    Constant("FK_POLICY_VERSION_VALUE", POLICY_VERSION, "of the policy's layout"),
 )

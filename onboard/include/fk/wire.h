@@ -15,6 +15,8 @@
 #define FK_PACKET_SUBTYPE_DECISION            1u /* a Decision follows */
 #define FK_PACKET_SUBTYPE_FRAME               2u /* a FrameInfo follows */
 #define FK_PACKET_SUBTYPE_CHUNK               3u /* a ChunkHeader and bytes follow */
+#define FK_POLICY_MAGIC_VALUE            0x464b504fu /* FKPO */
+#define FK_POLICY_VERSION_VALUE               1u /* of the policy's layout */
 
 /* TmHeader: docs/ICD.md */
 #define FK_TM_PACKET_ID                       0u /* 2 B: version 000, type 0 (telemetry), secondary header 1, APID (11 bits) */
@@ -102,5 +104,37 @@
 #define FK_DECISION_RECORD_DECISION_BOX_HEIGHT     28u /* 2 B: in 1/65535 of the frame's height; all four 0 = not known */
 #define FK_DECISION_RECORD_DECISION_MODEL_ID     30u /* 8 B: first 8 bytes of the SHA-256 of the source model */
 #define FK_DECISION_RECORD_BYTES             38u /* in all */
+
+/* Policy: docs/SPEC.md */
+#define FK_POLICY_MAGIC                       0u /* 4 B: 0x464B504F: FKPO */
+#define FK_POLICY_VERSION                     4u /* 1 B: 1 */
+#define FK_POLICY_SIZE                        5u /* 2 B: bytes of the policy, magic to CRC */
+#define FK_POLICY_WIDTH                       7u /* 2 B: of a frame, pixels */
+#define FK_POLICY_HEIGHT                      9u /* 2 B: of a frame, pixels */
+#define FK_POLICY_CROP_X                     11u /* 2 B: left edge of what the network sees, pixels */
+#define FK_POLICY_CROP_Y                     13u /* 2 B: its upper edge */
+#define FK_POLICY_CROP_WIDTH                 15u /* 2 B: its width; 0 = the whole frame */
+#define FK_POLICY_CROP_HEIGHT                17u /* 2 B: its height; 0 = the whole frame */
+#define FK_POLICY_PIXEL_FORMAT               19u /* 1 B: 0 GRAY8, 1 RGB565LE, 2 RGB565BE, 3 YUYV, 4 RGB888 */
+#define FK_POLICY_DARK_BELOW                 20u /* 1 B: 95th percentile of brightness under it: too dark; 0 = never */
+#define FK_POLICY_BRIGHT_ABOVE               21u /* 1 B: 5th percentile of brightness over it: overexposed; 255 = never */
+#define FK_POLICY_CONTRAST_BELOW             22u /* 1 B: 95th less 5th percentile under it: blank; 0 = never */
+#define FK_POLICY_JPEG_QUALITY               23u /* 1 B: 1..100 */
+#define FK_POLICY_JPEG_MODE                  24u /* 1 B: 0 greyscale, 1 colour 4:2:0 */
+#define FK_POLICY_RESTART_INTERVAL           25u /* 2 B: MCUs between restart markers, 0 = none */
+#define FK_POLICY_PICTURE_BYTES_MAX          27u /* 4 B: a larger picture is not kept */
+#define FK_POLICY_RECORD_APID                31u /* 2 B: of decision records, 0..2046 */
+#define FK_POLICY_IMAGE_APID                 33u /* 2 B: of frames and their chunks, 0..2046, another */
+#define FK_POLICY_CHUNK_BYTES                35u /* 2 B: bytes of a picture in one packet */
+#define FK_POLICY_CLASS_COUNT                37u /* 1 B: 1..8: how many of the classes count */
+#define FK_POLICY_CLASSES                    38u /* 32 B: those that do not count are all 0 */
+#define FK_POLICY_CRC16                      70u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
+#define FK_POLICY_BYTES                      72u /* in all */
+
+/* PolicyClass: docs/SPEC.md */
+#define FK_POLICY_CLASS_INDEX                 0u /* 1 B: output of the model */
+#define FK_POLICY_CLASS_THRESHOLD             1u /* 1 B: least score, 0..255, at which a frame is of interest */
+#define FK_POLICY_CLASS_WEIGHT                2u /* 2 B: 0..257: a frame's value is score x weight */
+#define FK_POLICY_CLASS_BYTES                 4u /* in all */
 
 #endif

@@ -1,0 +1,354 @@
+"""The mission language: one TOML file says what flies.
+
+Read strictly (an unknown key, a value out of range: file, line, what is
+allowed) and compiled to the policy, the few hundred bytes that the flight code
+knows. What only the ground decides (store geometry, passes) stays out of them.
+"""
+
+from binascii import crc_hqx
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import IntEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from framekeep_ground.formats import CRC16_INIT, POLICY_CLASSES_MAX, POLICY_MAGIC, POLICY_VERSION, Policy
+
+from framekeep_sim.errors import UserError
+from framekeep_sim.toml_reader import Table, closest, read
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # of the packets' time
+WEIGHT_MAX = 257  # 255 x 257 = 65535, the greatest value
+
+
+class PixelFormat(IntEnum):
+    """As fk_pixel_format in fk/frame.h."""
+
+    GRAY8 = 0
+    RGB565LE = 1
+    RGB565BE = 2
+    YUYV = 3
+    RGB888 = 4
+
+
+class Fit(IntEnum):
+    """How a picture of another shape fills the camera's frame."""
+
+    LETTERBOX = 0  # whole picture, black bars
+    CROP = 1  # whole frame, the picture's edges cut
+    STRETCH = 2  # both whole, the shape changed
+
+
+class JpegMode(IntEnum):
+    """As jpeg_mode in fk/policy.h."""
+
+    GREY = 0
+    YUV420 = 1
+
+
+def _words(names: type[IntEnum]) -> dict[str, Any]:
+    return {member.name.lower(): member for member in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    x: int = 0
+    y: int = 0
+    width: int = 0  # 0: the whole frame
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    format: PixelFormat
+    width: int
+    height: int
+    crop: Crop
+    fit: Fit
+    cadence: Fraction  # seconds
+    start: datetime
+
+    @property
+    def frame_bytes(self) -> int:
+        size = {PixelFormat.GRAY8: 1, PixelFormat.RGB888: 3}.get(self.format, 2)
+        return self.width * self.height * size
+
+    def time(self, after_start: Fraction) -> int:
+        """CUC time of a moment of the run: seconds << 16 | fraction."""
+        since = self.start - EPOCH
+        seconds = Fraction(since.days * 86400 + since.seconds) + Fraction(since.microseconds, 10**6)
+        return round((seconds + after_start) * 65536)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    dark_below: int
+    bright_above: int
+    contrast_below: int
+
+
+@dataclass(frozen=True, slots=True)
+class WantedClass:
+    name: str
+    threshold: int  # 0..255
+    weight: int  # 0..257: a frame's value is score x weight
+    output: int | None  # of the model, for a model that carries no labels
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    quality: int
+    mode: JpegMode
+    restart_interval: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    segment_size: int
+    segment_count: int
+    program_unit: int
+
+    @property
+    def capacity(self) -> int:
+        return self.segment_size * self.segment_count
+
+
+@dataclass(frozen=True, slots=True)
+class Downlink:
+    record_apid: int
+    image_apid: int
+    chunk_bytes: int
+    pass_every: int  # frames; 0: only the last pass
+    pass_bytes: int  # 0: all that waits
+    last_pass_bytes: int  # 0: all that waits
+
+
+# What a flash part fixes, so that a mission names it once: segment size, program unit, segments.
+PROFILES = {
+    "spi-nor": (4096, 256, 1024),  # W25Q32 and its like: 4 MiB, 4 KiB sectors, 256-byte pages
+    "stm32l4": (2048, 8, 256),  # internal flash, programmed by ECC double word
+    "stm32f4": (131072, 1, 4),  # internal flash, the 128 KiB sectors
+    "stm32h7": (131072, 32, 4),  # internal flash, programmed by ECC flash word
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mission:
+    """All that a mission says, checked."""
+
+    path: Path
+    name: str
+    description: str
+    camera: Camera
+    model: Path
+    screen: Screen
+    classes: tuple[WantedClass, ...]
+    codec: Codec
+    store: Store
+    downlink: Downlink
+    class_lines: tuple[int, ...]  # where each class stands in the file, for errors that come late
+
+    def class_indices(self, labels: Sequence[str]) -> tuple[int, ...]:
+        """The model's output of each wanted class, by label where the model has labels."""
+        return tuple(
+            self._output(wanted, line, labels)
+            for wanted, line in zip(self.classes, self.class_lines, strict=True)
+        )
+
+    def _output(self, wanted: WantedClass, line: int, labels: Sequence[str]) -> int:
+        here = f"{self.path}:{line}: trigger.classes.{wanted.name}"
+        if labels and wanted.name in labels:
+            return list(labels).index(wanted.name)
+        if labels and wanted.output is None:
+            raise UserError(f"{here} is no class of the model; {closest(wanted.name, labels)}")
+        if wanted.output is None:
+            raise UserError(f"{here}: the model carries no labels; add output = N, the number of its output")
+        return wanted.output
+
+    def policy(self, labels: Sequence[str] = ()) -> bytes:
+        """What flies: see fk/policy.h."""
+        camera, screen, codec, downlink = self.camera, self.screen, self.codec, self.downlink
+        outputs = self.class_indices(labels)
+        rows = [
+            {"index": output, "threshold": wanted.threshold, "weight": wanted.weight}
+            for wanted, output in zip(self.classes, outputs, strict=True)
+        ]
+        rows += [{"index": 0, "threshold": 0, "weight": 0}] * (POLICY_CLASSES_MAX - len(rows))
+        fields = {
+            "magic": POLICY_MAGIC,
+            "version": POLICY_VERSION,
+            "size": Policy.sizeof(),
+            "width": camera.width,
+            "height": camera.height,
+            "crop_x": camera.crop.x,
+            "crop_y": camera.crop.y,
+            "crop_width": camera.crop.width,
+            "crop_height": camera.crop.height,
+            "pixel_format": int(camera.format),
+            "dark_below": screen.dark_below,
+            "bright_above": screen.bright_above,
+            "contrast_below": screen.contrast_below,
+            "class_count": len(self.classes),
+            "classes": rows,
+            "jpeg_quality": codec.quality,
+            "jpeg_mode": int(codec.mode),
+            "restart_interval": codec.restart_interval,
+            "picture_bytes_max": codec.max_bytes,
+            "record_apid": downlink.record_apid,
+            "image_apid": downlink.image_apid,
+            "chunk_bytes": downlink.chunk_bytes,
+            "crc16": 0,
+        }
+        body = bytes(Policy.build(fields))[:-2]
+        return body + crc_hqx(body, CRC16_INIT).to_bytes(2, "big")
+
+
+def _start(table: Table) -> datetime:
+    value = table.raw("start", datetime(2026, 1, 1, tzinfo=UTC))
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    if not isinstance(value, datetime):
+        raise table.fail("start", f" = {value}; write a time in UTC as 2026-06-01T10:30:00Z, without quotes")
+    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if not EPOCH <= value < datetime(2100, 1, 1, tzinfo=UTC):
+        raise table.fail("start", f" = {value.isoformat()}; allowed are the years 2000..2099")
+    return value
+
+
+def _crop(table: Table, width: int, height: int) -> Crop:
+    value = table.raw("crop", [])
+    if value == []:
+        return Crop()
+    if not (isinstance(value, list) and len(value) == 4 and all(type(v) is int for v in value)):
+        raise table.fail("crop", f" = {value}; write crop = [x, y, width, height] in pixels")
+    crop = Crop(*value)
+    inside = crop.x >= 0 and crop.x + crop.width <= width and crop.y >= 0 and crop.y + crop.height <= height
+    if not inside or crop.width < 1 or crop.height < 1:
+        raise table.fail("crop", f" = {value} is not inside the frame of {width} x {height}")
+    return crop
+
+
+def _camera(table: Table) -> Camera:
+    pixel_format = table.choice("format", _words(PixelFormat))
+    width = table.integer("width", 16, 4096, unit="pixels")
+    height = table.integer("height", 16, 4096, unit="pixels")
+    if pixel_format is PixelFormat.YUYV and width % 2:
+        raise table.fail("width", f" = {width}; YUYV has two pixels in four bytes: make it even")
+    camera = Camera(
+        format=pixel_format,
+        width=width,
+        height=height,
+        crop=_crop(table, width, height),
+        fit=table.choice("fit", _words(Fit), "letterbox"),
+        cadence=Fraction(str(table.number("cadence_s", 0.001, 86400, 1, "seconds"))),
+        start=_start(table),
+    )
+    table.done()
+    return camera
+
+
+def _screen(table: Table) -> Screen:
+    screen = Screen(
+        dark_below=table.integer("dark_below", 0, 255, 12),
+        bright_above=table.integer("bright_above", 0, 255, 245),
+        contrast_below=table.integer("contrast_below", 0, 255, 8),
+    )
+    if screen.dark_below > screen.bright_above:
+        raise table.fail("dark_below", " is above bright_above: no frame could pass")
+    table.done()
+    return screen
+
+
+def _trigger(table: Table) -> tuple[tuple[WantedClass, ...], tuple[int, ...]]:
+    threshold = table.number("threshold", 0, 1, 0.5)
+    wanted, lines = [], []
+    chosen = table.table("classes", required=True)
+    for name, row in chosen.tables():
+        output = row.integer("output", 0, 255, 0) if row.has("output") else None
+        one = WantedClass(
+            name=name,
+            threshold=round(row.number("threshold", 0, 1, threshold) * 255),
+            weight=round(row.number("weight", 0, 1, 1) * WEIGHT_MAX),
+            output=output,
+        )
+        row.asked.append("output")
+        row.done()
+        wanted.append(one)
+        lines.append(row.lines.get(row.key, 1))
+    if not 1 <= len(wanted) <= POLICY_CLASSES_MAX:
+        raise chosen.fail("", f" names {len(wanted)} classes; allowed are 1..{POLICY_CLASSES_MAX}")
+    table.done()
+    return tuple(wanted), tuple(lines)
+
+
+def _codec(table: Table) -> Codec:
+    codec = Codec(
+        quality=table.integer("quality", 1, 100, 60),
+        mode=table.choice("mode", _words(JpegMode), "yuv420"),
+        restart_interval=table.integer("restart_interval", 0, 65535, 10, "MCUs"),
+        max_bytes=table.integer("max_bytes", 1024, 1 << 20, 16384, "bytes"),
+    )
+    table.done()
+    return codec
+
+
+def _store(table: Table) -> Store:
+    size, unit, count = PROFILES[table.choice("profile", {name: name for name in PROFILES}, "spi-nor")]
+    store = Store(
+        segment_size=table.integer("segment_size", 512, 1 << 20, size, "bytes"),
+        segment_count=table.integer("segment_count", 4, 65535, count),
+        program_unit=table.one_of("program_unit", (1, 8, 16, 32, 256), unit),
+    )
+    if store.segment_size & (store.segment_size - 1):
+        raise table.fail("segment_size", f" = {store.segment_size}; a power of two is wanted")
+    if store.capacity > 1 << 28:
+        raise table.fail("segment_count", f" makes {store.capacity >> 20} MiB; allowed are 256 MiB")
+    table.done()
+    return store
+
+
+def _downlink(table: Table) -> Downlink:
+    downlink = Downlink(
+        record_apid=table.integer("record_apid", 0, 2046, 100),
+        image_apid=table.integer("image_apid", 0, 2046, 101),
+        chunk_bytes=table.integer("chunk_bytes", 16, 4096, 200, "bytes"),
+        pass_every=table.integer("pass_every", 0, 1 << 30, 0, "frames"),
+        pass_bytes=table.integer("pass_bytes", 0, 1 << 40, 0, "bytes"),
+        last_pass_bytes=table.integer("last_pass_bytes", 0, 1 << 40, 0, "bytes"),
+    )
+    if downlink.record_apid == downlink.image_apid:
+        raise table.fail("image_apid", " equals record_apid; records and pictures need one each")
+    if downlink.pass_bytes and not downlink.pass_every:
+        raise table.fail("pass_bytes", " has no effect without pass_every; add pass_every = N frames")
+    table.done()
+    return downlink
+
+
+def load(path: Path) -> Mission:
+    """Read and check a mission; UserError names the line that is wrong."""
+    top = read(path)
+    name = top.text("name", path.stem)
+    description = top.text("description", "")
+    camera = _camera(top.table("camera", required=True))
+    model = top.table("model", required=True)
+    model_file = path.parent / model.text("file")
+    model.done()
+    classes, lines = _trigger(top.table("trigger", required=True))
+    mission = Mission(
+        path=path,
+        name=name,
+        description=description,
+        camera=camera,
+        model=model_file,
+        screen=_screen(top.table("screen")),
+        classes=classes,
+        codec=_codec(top.table("codec")),
+        store=_store(top.table("store")),
+        downlink=_downlink(top.table("downlink")),
+        class_lines=lines,
+    )
+    top.done()
+    return mission
