@@ -1,12 +1,12 @@
 """How TFLite Micro turns real-valued scales into the integers its int8 kernels compute with.
 
-Every kernel multiplies by a *real* number once per output: a ratio of scales. TFLite Micro writes that ratio as
-`mantissa * 2**(shift - 31)` with a 31-bit mantissa. The outputs are only equal bit for bit when these integers are, and
-those depend on where float32 ends and double begins in each operator's preparation. So each rule stands here once: the
-compiler and the NumPy twin both import it.
+Every kernel multiplies by a *real* number once per output: a ratio of scales. TFLite Micro writes that
+ratio as `mantissa * 2**(shift - 31)` with a 31-bit mantissa. The outputs are only equal bit for bit when
+these integers are, and those depend on where float32 ends and double begins in each operator's preparation.
+So each rule stands here once: the compiler and the NumPy twin both import it.
 
-A scale is taken as the float32 it is stored as; `float(scale)` widens it exactly. All divisions are in double unless
-`np.float32` appears.
+A scale is taken as the float32 it is stored as; `float(scale)` widens it exactly. All divisions are in
+double unless `np.float32` appears.
 """
 
 import math
@@ -78,7 +78,7 @@ def rescale_multiplier(in_scale: float, out_scale: float) -> Multiplier:
 def conv_multipliers(
     in_scale: float, filter_scales: Sequence[float], out_scale: float, channels: int
 ) -> list[Multiplier]:
-    """CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV and per-channel FULLY_CONNECTED: one for each output channel."""
+    """CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV and per-channel FULLY_CONNECTED: one per output channel."""
     scales = list(filter_scales) if len(filter_scales) > 1 else [filter_scales[0]] * channels
     return [quantize_multiplier(float(in_scale) * float(s) / float(out_scale)) for s in scales]
 
@@ -109,7 +109,7 @@ def leaky_multiplier(in_scale: float, alpha: float, out_scale: float) -> Multipl
 
 
 def mean_multiplier(in_scale: float, out_scale: float, count: int) -> Multiplier:
-    """MEAN folds 1/count into the mantissa (truncated), scaled up first by the largest power of two <= count."""
+    """MEAN folds 1/count into the mantissa (truncated), scaled up first by a power of two <= count."""
     mantissa, shift = rescale_multiplier(in_scale, out_scale)
     up = min(count.bit_length() - 1, 32, 31 + shift)
     return Multiplier((mantissa << up) // count, shift - up)
@@ -148,7 +148,7 @@ def hard_swish_params(in_scale: float, out_scale: float) -> HardSwishParams:
 
 
 def quantize_value(value: float, scale: float, zero_point: int) -> int:
-    """Where a real constant such as 6.0 lies on a tensor's scale, in float32 as TFLite Micro does; not clamped."""
+    """Where a real constant such as 6.0 lies on a tensor's scale, computed in float32; not clamped."""
     return zero_point + round_away(float(np.float32(value) / np.float32(scale)))
 
 

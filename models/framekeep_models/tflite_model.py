@@ -1,8 +1,8 @@
 """A .tflite file as plain Python: tensors, operators, constants.
 
-The flatbuffer is read once into dataclasses, so neither the compiler nor the twin sees the schema. Reading is tolerant
-where files in the wild are sloppy (a `quantized_dimension` outside the tensor is put to 0, as TFLite Micro's reading of it
-amounts to) and strict where a wrong guess would change numbers.
+The flatbuffer is read once into dataclasses, so neither the compiler nor the twin sees the schema. Reading
+is tolerant where files in the wild are sloppy (a `quantized_dimension` outside the tensor is taken as 0) and
+strict where a wrong guess would change numbers.
 """
 
 import io
@@ -35,7 +35,7 @@ _ACT = "fused_activation_function"
 _STRIDES = ("padding", "stride_w", "stride_h")
 _DILATION = ("dilation_w_factor", "dilation_h_factor")
 
-# operator: (its options table, the fields that matter to int8 inference, operator version that stands for int8)
+# operator: (its options table, the fields that matter to int8 inference, the version that stands for int8)
 OPTIONS: dict[str, tuple[str, tuple[str, ...], int]] = {
     "ADD": ("AddOptions", (_ACT,), 2),
     "AVERAGE_POOL_2D": ("Pool2DOptions", (*_STRIDES, "filter_width", "filter_height", _ACT), 2),

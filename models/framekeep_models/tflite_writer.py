@@ -1,0 +1,285 @@
+"""Writes int8 .tflite files: a builder that takes tensors and operators in order of execution.
+
+    net = Writer()
+    x = net.tensor((1, 96, 96, 3), scale=1 / 255, zero_point=-128)
+    w = net.constant(weights, scale=per_channel_scales, axis=0)
+    b = net.constant(bias, scale=bias_scales)
+    y = net.tensor((1, 48, 48, 8), scale=0.02, zero_point=-128)
+    net.add("CONV_2D", [x, w, b], [y], padding="SAME", stride_w=2, stride_h=2,
+            fused_activation_function="RELU6")
+    net.save("net.tflite", inputs=[x], outputs=[y], labels=["cat", "dog"])
+
+Options are named as in TFLite's schema, in snake case; `tflite_model.OPTIONS` lists them. Nothing is
+inferred: a wrong shape is written as given, so that readers can be tested with it.
+"""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+import tflite
+
+from framekeep_models.tflite_model import ACTIVATION, DTYPES, OPTIONS, PADDING, VECTOR_FIELDS, camel
+
+_TYPE_OF = {dtype: number for number, dtype in DTYPES.items()}
+_SCHEMA_VERSION = 3
+_BUFFER_ALIGNMENT = 16
+# the schema's own defaults are zero, which no kernel accepts for these
+_DEFAULTS: dict[str, Any] = {
+    "stride_w": 1,
+    "stride_h": 1,
+    "dilation_w_factor": 1,
+    "dilation_h_factor": 1,
+    "depth_multiplier": 1,
+    "beta": 1.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Operator:
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: dict[str, Any]
+
+
+class Writer:
+    """Collects a graph, then turns it into a flatbuffer."""
+
+    def __init__(self, description: str = "") -> None:
+        self.description = description
+        self._tensors: list[_Tensor] = []
+        self._operators: list[_Operator] = []
+
+    def tensor(
+        self,
+        shape: Sequence[int],
+        dtype: npt.DTypeLike = np.int8,
+        *,
+        scale: float | Sequence[float] | npt.NDArray[Any] = (),
+        zero_point: int | Sequence[int] | npt.NDArray[Any] = 0,
+        axis: int = 0,
+        name: str = "",
+        data: bytes | None = None,
+    ) -> int:
+        """Declares a tensor and returns its index. Several scales mean one for each channel along `axis`."""
+        scales = tuple(float(s) for s in np.atleast_1d(np.asarray(scale, np.float64)))
+        zeros = tuple(int(z) for z in np.broadcast_to(np.asarray(zero_point, np.int64), len(scales)))
+        index = len(self._tensors)
+        self._tensors.append(
+            _Tensor(
+                name or f"t{index}",
+                tuple(int(d) for d in shape),
+                np.dtype(dtype),
+                scales,
+                zeros,
+                axis,
+                data,
+            )
+        )
+        return index
+
+    def constant(
+        self,
+        values: npt.ArrayLike,
+        dtype: npt.DTypeLike | None = None,
+        *,
+        scale: float | Sequence[float] | npt.NDArray[Any] = (),
+        zero_point: int = 0,
+        axis: int = 0,
+        name: str = "",
+    ) -> int:
+        """A tensor whose values travel in the file; int32 for shapes and axes, int8 for weights."""
+        array = np.asarray(values, dtype)
+        return self.tensor(
+            array.shape,
+            array.dtype,
+            scale=scale,
+            zero_point=zero_point,
+            axis=axis,
+            name=name,
+            data=np.ascontiguousarray(array).tobytes(),
+        )
+
+    def add(self, name: str, inputs: Sequence[int], outputs: Sequence[int], **options: Any) -> None:
+        """Appends an operator. An input of -1 is an optional one left out."""
+        if name not in OPTIONS:
+            raise ValueError(f"{name}: not an operator this writer knows; it knows {', '.join(OPTIONS)}")
+        unknown = set(options) - set(OPTIONS[name][1])
+        if unknown:
+            raise ValueError(f"{name} has no option {', '.join(sorted(unknown))}")
+        self._operators.append(_Operator(name, tuple(inputs), tuple(outputs), options))
+
+    def build(self, inputs: Sequence[int], outputs: Sequence[int], labels: Sequence[str] = ()) -> bytes:
+        """The whole file as bytes; `labels` follow as an associated file, as TFLite's metadata has it."""
+        builder = flatbuffers.Builder(1024)
+        buffers = [self._buffer(builder, b"")]
+        tensors = []
+        for tensor in self._tensors:
+            if tensor.data is not None:
+                buffers.append(self._buffer(builder, tensor.data))
+            tensors.append(_write_tensor(builder, tensor, len(buffers) - 1 if tensor.data is not None else 0))
+        names = list(dict.fromkeys(op.name for op in self._operators))
+        operators = [_write_operator(builder, op, names.index(op.name)) for op in self._operators]
+        graph_parts = (
+            _vector(builder, tflite.SubGraphStartTensorsVector, tensors),
+            _ints(builder, tflite.SubGraphStartInputsVector, inputs),
+            _ints(builder, tflite.SubGraphStartOutputsVector, outputs),
+            _vector(builder, tflite.SubGraphStartOperatorsVector, operators),
+            builder.CreateString("main"),
+        )
+        tflite.SubGraphStart(builder)
+        tflite.SubGraphAddTensors(builder, graph_parts[0])
+        tflite.SubGraphAddInputs(builder, graph_parts[1])
+        tflite.SubGraphAddOutputs(builder, graph_parts[2])
+        tflite.SubGraphAddOperators(builder, graph_parts[3])
+        tflite.SubGraphAddName(builder, graph_parts[4])
+        graph = tflite.SubGraphEnd(builder)
+        codes = _vector(
+            builder, tflite.ModelStartOperatorCodesVector, [_write_code(builder, n) for n in names]
+        )
+        graphs = _vector(builder, tflite.ModelStartSubgraphsVector, [graph])
+        buffer_vector = _vector(builder, tflite.ModelStartBuffersVector, buffers)
+        description = builder.CreateString(self.description)
+        tflite.ModelStart(builder)
+        tflite.ModelAddVersion(builder, _SCHEMA_VERSION)
+        tflite.ModelAddOperatorCodes(builder, codes)
+        tflite.ModelAddSubgraphs(builder, graphs)
+        tflite.ModelAddDescription(builder, description)
+        tflite.ModelAddBuffers(builder, buffer_vector)
+        builder.Finish(tflite.ModelEnd(builder), b"TFL3")
+        blob = bytes(builder.Output())
+        return _with_labels(blob, labels) if labels else blob
+
+    def save(
+        self, path: str | Path, inputs: Sequence[int], outputs: Sequence[int], labels: Sequence[str] = ()
+    ) -> Path:
+        """Writes the file whole or not at all."""
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(self.build(inputs, outputs, labels))
+        return part.replace(path)
+
+    @staticmethod
+    def _buffer(builder: Any, data: bytes) -> int:
+        if not data:
+            tflite.BufferStart(builder)
+            return int(tflite.BufferEnd(builder))
+        # The data is placed by hand: CreateByteVector does not align, and kernels read int32 in place.
+        builder.StartVector(1, len(data), _BUFFER_ALIGNMENT)
+        builder.head -= len(data)
+        builder.Bytes[builder.head : builder.head + len(data)] = data
+        vector = builder.EndVector()
+        tflite.BufferStart(builder)
+        tflite.BufferAddData(builder, vector)
+        return int(tflite.BufferEnd(builder))
+
+
+def _vector(builder: Any, start: Any, offsets: Sequence[int]) -> int:
+    start(builder, len(offsets))
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return int(builder.EndVector())
+
+
+def _ints(builder: Any, start: Any, values: Sequence[int]) -> int:
+    start(builder, len(values))
+    for value in reversed(values):
+        builder.PrependInt32(int(value))
+    return int(builder.EndVector())
+
+
+def _write_tensor(builder: Any, tensor: _Tensor, buffer: int) -> int:
+    quantisation = _write_quantisation(builder, tensor) if tensor.scale else None
+    name = builder.CreateString(tensor.name)
+    shape = _ints(builder, tflite.TensorStartShapeVector, tensor.shape)
+    tflite.TensorStart(builder)
+    tflite.TensorAddShape(builder, shape)
+    tflite.TensorAddType(builder, _TYPE_OF[tensor.dtype])
+    tflite.TensorAddBuffer(builder, buffer)
+    tflite.TensorAddName(builder, name)
+    if quantisation is not None:
+        tflite.TensorAddQuantization(builder, quantisation)
+    return int(tflite.TensorEnd(builder))
+
+
+def _write_quantisation(builder: Any, tensor: _Tensor) -> int:
+    tflite.QuantizationParametersStartScaleVector(builder, len(tensor.scale))
+    for scale in reversed(tensor.scale):
+        builder.PrependFloat32(scale)
+    scales = builder.EndVector()
+    tflite.QuantizationParametersStartZeroPointVector(builder, len(tensor.zero_point))
+    for zero in reversed(tensor.zero_point):
+        builder.PrependInt64(zero)
+    zeros = builder.EndVector()
+    tflite.QuantizationParametersStart(builder)
+    tflite.QuantizationParametersAddScale(builder, scales)
+    tflite.QuantizationParametersAddZeroPoint(builder, zeros)
+    tflite.QuantizationParametersAddQuantizedDimension(builder, tensor.axis)
+    return int(tflite.QuantizationParametersEnd(builder))
+
+
+def _write_operator(builder: Any, operator: _Operator, code: int) -> int:
+    inputs = _ints(builder, tflite.OperatorStartInputsVector, operator.inputs)
+    outputs = _ints(builder, tflite.OperatorStartOutputsVector, operator.outputs)
+    table = OPTIONS[operator.name][0]
+    options = _write_options(builder, operator) if table else None
+    tflite.OperatorStart(builder)
+    tflite.OperatorAddOpcodeIndex(builder, code)
+    tflite.OperatorAddInputs(builder, inputs)
+    tflite.OperatorAddOutputs(builder, outputs)
+    if options is not None:
+        tflite.OperatorAddBuiltinOptionsType(builder, getattr(tflite.BuiltinOptions, table))
+        tflite.OperatorAddBuiltinOptions(builder, options)
+    return int(tflite.OperatorEnd(builder))
+
+
+def _write_options(builder: Any, operator: _Operator) -> int:
+    table, fields, _ = OPTIONS[operator.name]
+    values = {name: _DEFAULTS[name] for name in fields if name in _DEFAULTS} | operator.options
+    for name in VECTOR_FIELDS & values.keys():
+        start = getattr(tflite, f"{table}Start{camel(name)}Vector")
+        values[name] = _ints(builder, start, values[name])
+    getattr(tflite, table + "Start")(builder)
+    enums = {"padding": PADDING, "fused_activation_function": ACTIVATION}
+    for name, value in values.items():
+        number = enums[name].index(value) if name in enums else value
+        getattr(tflite, f"{table}Add{camel(name)}")(builder, number)
+    return int(getattr(tflite, table + "End")(builder))
+
+
+def _write_code(builder: Any, name: str) -> int:
+    number = getattr(tflite.BuiltinOperator, name)
+    tflite.OperatorCodeStart(builder)
+    tflite.OperatorCodeAddDeprecatedBuiltinCode(
+        builder, min(number, 127)
+    )  # an int8; 127 refers to the wide field
+    tflite.OperatorCodeAddVersion(builder, OPTIONS[name][2])
+    tflite.OperatorCodeAddBuiltinCode(builder, number)
+    return int(tflite.OperatorCodeEnd(builder))
+
+
+def _with_labels(blob: bytes, labels: Sequence[str]) -> bytes:
+    stream = io.BytesIO(blob)
+    stream.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(stream, "a") as archive:
+        # a fixed date, so that the same model gives the same bytes
+        archive.writestr(zipfile.ZipInfo("labels.txt"), "\n".join(labels) + "\n")
+    return stream.getvalue()
