@@ -1,0 +1,142 @@
+#include "codec/load.h"
+
+#include <string.h>
+
+#include "base/pixel_inline.h"
+#include "fk/bytes.h"
+#include "fk/pixels.h"
+
+/* Part of a frame buffer. */
+typedef struct {
+    const uint8_t *data;
+    uint32_t stride;
+} view;
+
+/* Where the MCU of side `side` at (x, y) can be read without leaving the frame: in place,
+ * or as a copy in `pad` whose last column and row are repeated. */
+static view whole_mcu(const fk_frame *f, uint32_t x, uint32_t y, uint32_t side, uint8_t *pad)
+{
+    const uint32_t bytes = (uint32_t)fk_pixel_bytes(f->format);
+    const uint8_t *const first = f->data + (size_t)y * f->stride + x * bytes;
+    if (x + side <= f->width && y + side <= f->height)
+        return (view){first, f->stride};
+    const uint32_t columns = x + side <= f->width ? side : f->width - x;
+    const uint32_t rows = y + side <= f->height ? side : f->height - y;
+    const uint32_t unit = f->format == FK_PIXEL_YUYV ? 4 : bytes; /* what is repeated */
+    const uint32_t pitch = side * bytes, given = columns * bytes;
+    for (uint32_t r = 0; r < side; r++) {
+        uint8_t *const out = pad + r * pitch;
+        memcpy(out, first + (size_t)(r < rows ? r : rows - 1) * f->stride, given);
+        for (uint32_t i = given; i < pitch; i++)
+            out[i] = out[i - unit];
+        if (f->format == FK_PIXEL_YUYV)
+            for (uint32_t i = given; i < pitch; i += 4)
+                out[i] = out[i + 2]; /* the last pixel's Y, not the last pair's */
+    }
+    return (view){pad, pitch};
+}
+
+typedef struct {
+    uint32_t r, g, b;
+} rgb;
+
+/* Inlined with a constant format, so that each loop below is made for one format. */
+__attribute__((always_inline)) static inline rgb read_rgb(const uint8_t *p, int format)
+{
+    if (format == FK_PIXEL_RGB888)
+        return (rgb){p[0], p[1], p[2]};
+    const uint32_t v = format == FK_PIXEL_RGB565LE ? fk_get_u16le(p) : fk_get_u16be(p);
+    return (rgb){fk_red565(v), fk_green565(v), fk_blue565(v)};
+}
+
+__attribute__((always_inline)) static inline void grey_from_rgb(uint8_t *out, view in, int format)
+{
+    const uint32_t bytes = format == FK_PIXEL_RGB888 ? 3 : 2;
+    for (unsigned row = 0; row < 8; row++, in.data += in.stride) {
+        const uint8_t *p = in.data;
+        for (const uint8_t *end = out + 8; out < end; p += bytes) {
+            const rgb c = read_rgb(p, format);
+            *out++ = fk_luma(c.r, c.g, c.b);
+        }
+    }
+}
+
+const uint8_t *fk_jpeg_load_grey(uint8_t *samples, uint32_t *stride, const fk_frame *f, uint32_t x,
+                                 uint32_t y, uint8_t *pad)
+{
+    /* grey needs no conversion: what sticks out is padded where the result belongs */
+    const view in = whole_mcu(f, x, y, 8, f->format == FK_PIXEL_GRAY8 ? samples : pad);
+    *stride = 8;
+    switch (f->format) {
+    case FK_PIXEL_GRAY8:
+        *stride = in.stride;
+        return in.data;
+    case FK_PIXEL_YUYV:
+        for (unsigned i = 0; i < 64; i++)
+            samples[i] = in.data[i / 8 * in.stride + i % 8 * 2];
+        break;
+    case FK_PIXEL_RGB565LE: grey_from_rgb(samples, in, FK_PIXEL_RGB565LE); break;
+    case FK_PIXEL_RGB565BE: grey_from_rgb(samples, in, FK_PIXEL_RGB565BE); break;
+    default: grey_from_rgb(samples, in, FK_PIXEL_RGB888); break;
+    }
+    return samples;
+}
+
+/* Chroma of four pixels from the sums of their R, G and B, rounded to nearest. */
+static inline uint8_t cb_of(uint32_t r, uint32_t g, uint32_t b)
+{
+    return (uint8_t)((32768u * b + (128u << 18) + 131071u - 11059u * r - 21709u * g) >> 18);
+}
+
+static inline uint8_t cr_of(uint32_t r, uint32_t g, uint32_t b)
+{
+    return (uint8_t)((32768u * r + (128u << 18) + 131071u - 27439u * g - 5329u * b) >> 18);
+}
+
+__attribute__((always_inline)) static inline void colour_from_rgb(uint8_t *out, view in, int format)
+{
+    const uint32_t bytes = format == FK_PIXEL_RGB888 ? 3 : 2;
+    uint8_t *cb = out + FK_JPEG_CB, *cr = out + FK_JPEG_CR;
+    for (unsigned rows = 0; rows < 8; rows++, in.data += 2 * (size_t)in.stride, out += 16) {
+        const uint8_t *p = in.data;
+        for (const uint8_t *end = out + 16; out < end; out += 2, p += 2 * bytes) {
+            rgb sum = {0, 0, 0};
+            for (unsigned i = 0; i < 4; i++) {
+                const rgb c = read_rgb(p + (i & 1) * bytes + (i >> 1) * in.stride, format);
+                out[(i & 1) + (i >> 1) * 16] = fk_luma(c.r, c.g, c.b);
+                sum.r += c.r;
+                sum.g += c.g;
+                sum.b += c.b;
+            }
+            *cb++ = cb_of(sum.r, sum.g, sum.b);
+            *cr++ = cr_of(sum.r, sum.g, sum.b);
+        }
+    }
+}
+
+static void colour_from_yuyv(uint8_t *out, view in)
+{
+    uint8_t *cb = out + FK_JPEG_CB, *cr = out + FK_JPEG_CR;
+    for (unsigned rows = 0; rows < 8; rows++, in.data += 2 * (size_t)in.stride, out += 16) {
+        const uint8_t *p = in.data, *below = in.data + in.stride;
+        for (const uint8_t *end = out + 16; out < end; out += 2, p += 4, below += 4) {
+            out[0] = p[0];
+            out[1] = p[2];
+            out[16] = below[0];
+            out[17] = below[2];
+            *cb++ = (uint8_t)((p[1] + below[1] + 1) >> 1);
+            *cr++ = (uint8_t)((p[3] + below[3] + 1) >> 1);
+        }
+    }
+}
+
+void fk_jpeg_load_colour(uint8_t *samples, const fk_frame *f, uint32_t x, uint32_t y, uint8_t *pad)
+{
+    const view in = whole_mcu(f, x, y, 16, pad);
+    switch (f->format) {
+    case FK_PIXEL_YUYV: colour_from_yuyv(samples, in); break;
+    case FK_PIXEL_RGB565LE: colour_from_rgb(samples, in, FK_PIXEL_RGB565LE); break;
+    case FK_PIXEL_RGB565BE: colour_from_rgb(samples, in, FK_PIXEL_RGB565BE); break;
+    default: colour_from_rgb(samples, in, FK_PIXEL_RGB888); break;
+    }
+}
