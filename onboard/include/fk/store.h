@@ -1,0 +1,217 @@
+/* Keeps the most valuable frames that fit in a fixed region of flash.
+ *
+ * The region is a log of erase blocks ("segments"). A frame is cut into
+ * chunks, each with its own CRC, and exists from the moment its commit record,
+ * which lists them, is programmed: losing power at any moment leaves the whole
+ * frame or none of it. When there is no room, the frames of least value go.
+ * Forgetting them costs no write: their segments are erased when needed.
+ *
+ * Each program unit is programmed once between erases and a segment is used
+ * only after an erase that is known to have ended, so chips with ECC are at
+ * ease. All RAM comes from the caller; nothing is allocated, and no call does
+ * more than its stated number of erases. docs/SPEC.md lists every byte,
+ * docs/DESIGN.md argues. */
+#ifndef FK_STORE_H
+#define FK_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fk/flash.h"
+#include "fk/frame.h"
+
+enum {
+    FK_STORE_SEGMENTS_MIN = 8,
+    FK_STORE_CHUNK_MAX    = 4096, /* bytes of a frame in one chunk                     */
+    FK_STORE_CHUNKS_MAX   = 64,   /* chunks of a frame, so at most 256 KiB in all       */
+    FK_STORE_LOG_MAX      = 240,  /* bytes of one record of the ring                    */
+    FK_STORE_HEADS_MAX    = 6,    /* segments open for the ends of frames               */
+    FK_STORE_POOL_MAX     = 32,   /* segments held erased                               */
+    FK_STORE_RING_MAX     = 32,   /* segments of the ring                               */
+    FK_STORE_QUOTAS_MAX   = 8,
+    FK_STORE_MARKS_MAX    = 8     /* "sent" marks that may wait for the next write      */
+};
+
+typedef enum {
+    FK_STORE_PACKED = 0, /* frames share segments and are moved to win room: keeps most   */
+    FK_STORE_CHAIN  = 1  /* nothing is moved to win room, only to level wear: writes least;
+                            for frames of half a segment and more                        */
+} fk_store_profile;
+
+/* What is kept beside the picture. */
+typedef struct {
+    fk_time  time;         /* when the frame was taken                               */
+    uint32_t frame_id;     /* 1..2^32-1, never used before                           */
+    uint32_t size;         /* bytes; set by the store                                */
+    uint16_t value;        /* ranks frames: the least valuable goes first            */
+    uint8_t  class_index;
+    uint8_t  score;        /* 0..255                                                 */
+    uint8_t  tag;          /* the caller's own, stored as it is                      */
+    uint8_t  sent;         /* 1 after fk_store_mark_sent; set by the store           */
+    fk_box   box;
+    uint8_t  model_id[8];
+} fk_frame_meta;
+
+/* Bounds of what one class may hold, in bytes of pictures. */
+typedef struct {
+    uint8_t  class_index;
+    uint32_t floor;        /* frames of other classes cannot push it below; 0: none  */
+    uint32_t ceiling;      /* it never holds more; 0: no bound                       */
+} fk_store_quota;
+
+/* RAM of one segment and of one frame; the fields are the store's own. */
+typedef struct {
+    uint16_t wear, live, place;
+} fk_store_segment;
+
+typedef struct {
+    uint16_t id_high, id_low, value, segment, place;
+} fk_store_slot;
+
+typedef struct {
+    const fk_flash *flash;      /* must outlive the store                              */
+    fk_store_segment *segments; /* flash->segment_count of them, the store's from mount on */
+    fk_store_slot *slots;       /* one per frame that can be kept, the store's as well  */
+    uint16_t slot_count;        /* 1..65535                                           */
+    uint8_t  profile;           /* fk_store_profile                                   */
+    uint8_t  log_segments;      /* segments of the ring of records: 0, or 2..32        */
+    uint8_t  spare_segments;    /* kept free of frames so that fk_store_idle can erase
+                                   ahead: a picture of n segments needs n + 2; 0: 3     */
+    uint8_t  fill;              /* packed only: share of the rest that frames may take,
+                                   in 1/256; 0: 243 (95 %)                            */
+    uint16_t wear_spread;       /* erases that a segment may lag behind the most worn
+                                   before its content is moved; 0: 32                  */
+    uint8_t  trust_writes;      /* 0 reads back what was programmed and erased          */
+    uint8_t  quota_count;       /* 0..FK_STORE_QUOTAS_MAX                              */
+    const fk_store_quota *quotas;
+} fk_store_config;
+
+/* What can be said of a store without reading flash. Counts are since mount. */
+typedef struct {
+    uint32_t frames;            /* kept now                                            */
+    uint32_t frames_unsent;
+    uint32_t bytes;             /* of their pictures and records on flash, padding included */
+    uint32_t capacity;          /* bytes on flash that frames may take                  */
+    uint32_t segments;          /* of the region                                       */
+    uint32_t clean;             /* erased and ready                                    */
+    uint32_t dead;              /* hold nothing that is needed                          */
+    uint32_t retired;           /* given up: the chip failed there                      */
+    uint32_t evicted;           /* frames that went for a better one                    */
+    uint32_t refused;           /* frames not taken: worth less than all kept           */
+    uint32_t damaged;           /* frames forgotten because flash no longer held them whole */
+    uint32_t moved;             /* bytes copied to win room or to level wear             */
+    uint32_t erases;
+    uint32_t wear_min, wear_max, wear_mean; /* erase counts over usable segments          */
+    uint32_t log_waiting;       /* records of the ring not yet sent                     */
+    uint32_t log_lost;          /* records that the ring dropped before they were sent   */
+} fk_store_report;
+
+/* Where records are being written. The fields are the store's own. */
+typedef struct {
+    uint16_t segment, place;
+} fk_store_head;
+
+/* A chunk's whereabouts, as in the commit record. */
+typedef struct {
+    uint16_t segment, place, lap, length;
+} fk_store_extent;
+
+typedef struct {
+    const fk_store_config *cfg;
+    uint32_t generation;      /* of the next record                                    */
+    uint32_t next_id;         /* 0: all are used up                                    */
+    uint32_t live_grains;     /* sum over segments                                     */
+    uint32_t capacity;        /* grains of all usable segments                          */
+    uint32_t class_bytes[FK_STORE_QUOTAS_MAX];
+    uint32_t wear_base;       /* erase count that segments[].wear is relative to         */
+    uint32_t log_next, log_sent, log_given, log_first; /* record numbers                 */
+    uint32_t stat_evicted, stat_refused, stat_damaged, stat_moved, stat_erases, stat_log_lost;
+    uint32_t grain;           /* bytes: alignment of every record                       */
+    uint16_t frames, dead, retired, unfinished;
+    uint16_t cursor;          /* of mount and of the hunt for dead segments              */
+    uint8_t  phase;           /* of mount; FK_STORE_READY when it is done                 */
+    uint8_t  suspect;         /* 1 until the first erase: the oldest clean segment may
+                                 have been touched by a program that power cut short     */
+    uint8_t  pool_count, ring_count, marks_count, head_count, spare, extent_count;
+    uint16_t pool[FK_STORE_POOL_MAX];    /* clean segments, oldest first                  */
+    uint16_t ring[FK_STORE_RING_MAX];    /* segments of the ring, oldest first             */
+    fk_store_head heads[FK_STORE_HEADS_MAX];
+    fk_store_head log_head;
+    uint32_t marks[FK_STORE_MARKS_MAX];  /* ids marked sent, not yet on flash              */
+    fk_frame_meta meta;                  /* of the frame in hand                           */
+    uint32_t meta_generation, meta_crc;
+    fk_store_extent extents[FK_STORE_CHUNKS_MAX];
+    uint32_t write_address;              /* of buffer[0]                                   */
+    uint32_t write_fill;
+    uint8_t buffer[256];                 /* bytes of the record in hand                    */
+} fk_store;
+
+/* Finds what the region holds: reads a few records of each segment, programs
+ * and erases none, needs no later scan. A region with foreign or no content is
+ * an empty store. FK_ERR_INVAL says that the configuration cannot work. */
+int fk_store_mount(fk_store *store, const fk_store_config *cfg);
+
+/* The same in steps, for a watchdog's sake: begin once, then step until it
+ * returns 0. Each step looks at no more than `segments` segments. */
+int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg);
+int fk_store_mount_step(fk_store *store, uint32_t segments);
+
+/* Keeps a frame: meta->size and meta->sent are ignored, `size` counts. When it
+ * returns, the frame is on flash. Returns how many frames were evicted for it
+ * (they are gone even if the call fails or power is lost), FK_ERR_NOSPC if it
+ * is worth less than those it would replace, FK_ERR_INVAL if it is empty, too
+ * large for the region or its id is 0 or kept already. Of frames of equal value
+ * the oldest goes first. */
+int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *data, size_t size);
+
+/* Copies up to n bytes from `offset` of a frame. Returns the bytes copied (less
+ * than n only at the end), FK_ERR_NOENT, or FK_ERR_CORRUPT / FK_ERR_ECC / FK_ERR_IO
+ * when the chunk no longer verifies: nothing unverified is ever handed out. Reads
+ * whole chunks, so ask for much at a time. */
+int fk_store_read(fk_store *store, uint32_t frame_id, uint32_t offset, uint8_t *out, size_t n);
+
+/* The frame of that id. Returns 0 or FK_ERR_NOENT. */
+int fk_store_find(fk_store *store, uint32_t frame_id, fk_frame_meta *meta);
+
+/* The most valuable frame not yet marked sent, the oldest among equals.
+ * Returns 1, or 0 when nothing waits. */
+int fk_store_best(fk_store *store, fk_frame_meta *meta);
+
+/* The frame with the lowest id above `after`. Returns 1, or 0 at the end.
+ * Walks through all: start with after = 0, go on with the id returned. */
+int fk_store_list(fk_store *store, uint32_t after, fk_frame_meta *meta);
+
+/* The frame has been sent: it stays readable and is the first to go when room
+ * is needed. Written with the next append, delete, idle or sync: after a cut
+ * before that it counts as not sent. */
+int fk_store_mark_sent(fk_store *store, uint32_t frame_id);
+
+/* Forgets a frame for good: it does not come back after a cut. */
+int fk_store_delete(fk_store *store, uint32_t frame_id);
+
+/* Writes the marks that wait. */
+int fk_store_sync(fk_store *store);
+
+/* Work that an append would otherwise do: at most one erase and the copying of
+ * one segment. Returns 1 when more is to be done, 0 when all is ready. */
+int fk_store_idle(fk_store *store);
+
+/* The ring of small records (decisions): the oldest go when it is full. A record
+ * of 1..FK_STORE_LOG_MAX bytes is on flash when append returns. */
+int fk_store_log_append(fk_store *store, const uint8_t *record, size_t size);
+
+/* The next record that was not given out since mount or rewind and is not
+ * known as sent. Returns its size, 0 when none waits. Damaged ones are skipped. */
+int fk_store_log_next(fk_store *store, uint8_t *out, size_t cap);
+
+/* All records given out so far were sent. Written with the next record: after a
+ * cut before that they are given out again. */
+int fk_store_log_sent(fk_store *store);
+void fk_store_log_rewind(fk_store *store); /* gives out again what was not sent */
+
+/* Above every frame id that the flash has seen; 0 when all 2^32-1 are used up. */
+uint32_t fk_store_next_id(const fk_store *store);
+
+void fk_store_stats(const fk_store *store, fk_store_report *out);
+
+#endif
