@@ -1,0 +1,163 @@
+"""Which packet comes next, and what happens when the source fails."""
+
+import pytest
+from framekeep_ground import formats
+from framekeep_onboard import FkError
+from framekeep_onboard._fk import ffi, lib
+
+from tests.contract.packets import Downlink, Source, decision, record
+
+PARSERS = {1: formats.DecisionPacket, 2: formats.FramePacket, 3: formats.ChunkPacket}
+
+
+def kinds(packets: list[bytes]) -> list[int]:
+    return [p[8] for p in packets]
+
+
+def data_of(packet: bytes):  # type: ignore[no-untyped-def]
+    return PARSERS[packet[8]].parse(packet).data
+
+
+def test_nothing_waits() -> None:
+    assert Downlink(Source()).next() == b""
+
+
+def test_records_go_first_then_frames_as_the_source_ranks_them() -> None:
+    source = Source(records=[record(decision(n)) for n in range(3)])
+    source.add(1, b"a" * 300, value=9)
+    source.add(0, b"b" * 100, value=5)
+    packets = Downlink(source, chunk_size=200).all()
+    assert kinds(packets) == [1, 1, 1, 2, 3, 3, 2, 3]
+    assert [data_of(p).frame_id for p in packets] == [0, 1, 2, 1, 1, 1, 0, 0]
+    assert source.records == []
+    assert source.sent == [1, 0]
+
+
+def test_chunks_put_together_are_the_picture() -> None:
+    source = Source()
+    picture = bytes(range(256)) * 5
+    source.add(3, picture)
+    parsed = [formats.ChunkPacket.parse(p) for p in Downlink(source, chunk_size=333).all() if p[8] == 3]
+    assert [p.data.offset for p in parsed] == [0, 333, 666, 999]
+    assert {p.data.size for p in parsed} == {1280}
+    assert b"".join(p.bytes for p in parsed) == picture
+
+
+def test_a_record_that_arrives_during_a_frame_goes_between_its_chunks() -> None:
+    source = Source()
+    source.add(0, b"a" * 300)
+    downlink = Downlink(source, chunk_size=100)
+    first = [downlink.next(), downlink.next()]
+    source.records.append(record(decision(1)))
+    assert kinds(first + downlink.all()) == [2, 3, 1, 3, 3]
+
+
+def test_sequence_counts_wrap_at_16384_and_run_per_apid() -> None:
+    counters = ffi.new("fk_downlink_counters *", {"sequence": [16383, 16382], "message": [65535, 7, 9]})
+    source = Source(records=[record(decision(n)) for n in range(2)])
+    source.add(0, b"a" * 300)
+    packets = Downlink(source, chunk_size=100, counters=counters).all()
+    heads = [formats.TmHeader.parse(p) for p in packets]
+    assert [(h.packet_id & 0x7FF, h.sequence & 0x3FFF, h.message) for h in heads] == [
+        (100, 16383, 65535),
+        (100, 0, 0),
+        (101, 16382, 7),
+        (101, 16383, 9),
+        (101, 0, 10),
+        (101, 1, 11),
+    ]
+
+
+def test_counters_taken_before_a_reset_go_on_without_a_gap() -> None:
+    source = Source(records=[record(decision(n)) for n in range(4)])
+    before = Downlink(source)
+    packets = [before.next(), before.next()]
+    packets += Downlink(source, counters=ffi.addressof(before.q, "counters")).all()
+    assert [formats.TmHeader.parse(p).sequence & 0x3FFF for p in packets] == [0, 1, 2, 3]
+
+
+def test_an_evicted_frame_gives_way_to_the_next() -> None:
+    source = Source()
+    source.add(0, b"a" * 300)
+    source.add(1, b"b" * 100)
+    downlink = Downlink(source, chunk_size=100)
+    packets = [downlink.next(), downlink.next()]
+    del source.pictures[0]
+    source.frames.pop(0)
+    packets += downlink.all()
+    assert [(p[8], data_of(p).frame_id) for p in packets] == [(2, 0), (3, 0), (2, 1), (3, 1)]
+
+
+@pytest.mark.parametrize("error", ["FK_ERR_IO", "FK_ERR_CORRUPT", "FK_ERR_ECC"])
+def test_a_frame_that_cannot_be_read_is_reported_once_and_given_up(error: str) -> None:
+    source = Source()
+    source.add(0, b"a" * 300)
+    source.add(1, b"b" * 100)
+    downlink = Downlink(source, chunk_size=100)
+    assert downlink.next()[8] == 2
+    source.fail["read"] = getattr(lib, error)
+    with pytest.raises(FkError, match=error):
+        downlink.next()
+    del source.fail["read"]
+    assert [(p[8], data_of(p).frame_id) for p in downlink.all()] == [(2, 1), (3, 1)]
+    assert source.sent == [0, 1]
+
+
+def test_records_that_cannot_be_read_do_not_hold_up_pictures() -> None:
+    source = Source(fail={"record": lib.FK_ERR_ECC})
+    source.add(0, b"a" * 100)
+    downlink = Downlink(source)
+    assert kinds([downlink.next(), downlink.next()]) == [2, 3]
+    with pytest.raises(FkError, match="FK_ERR_ECC"):
+        downlink.next()
+
+
+def test_what_cannot_be_marked_as_sent_is_an_error_not_an_endless_stream() -> None:
+    source = Source(
+        records=[record(decision(0))], fail={"record_sent": lib.FK_ERR_IO, "frame_sent": lib.FK_ERR_IO}
+    )
+    source.add(0, b"a" * 100)
+    downlink = Downlink(source)
+    assert downlink.next()[8] == 2
+    with pytest.raises(FkError, match="FK_ERR_IO"):
+        downlink.next()
+
+
+def test_a_buffer_too_small_changes_nothing() -> None:
+    source = Source(records=[record(decision(0))])
+    downlink = Downlink(source, chunk_size=100)
+    assert lib.fk_downlink_next(downlink.q, downlink.packet, downlink.cap - 1) == lib.FK_ERR_TOOSMALL
+    assert source.calls == []
+    assert formats.TmHeader.parse(downlink.next()).sequence & 0x3FFF == 0
+
+
+def test_an_empty_picture_is_announced_and_done() -> None:
+    source = Source()
+    source.add(0, b"")
+    assert kinds(Downlink(source).all()) == [2]
+    assert source.sent == [0]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"chunk_size": 0},
+        {"chunk_size": lib.FK_CHUNK_SIZE_MAX + 1},
+        {"apid_records": 2047},
+        {"apid_images": 2047},
+        {"apid_records": 7, "apid_images": 7},
+    ],
+)
+def test_a_config_out_of_range_is_refused(config: dict[str, int]) -> None:
+    with pytest.raises(FkError, match="FK_ERR_INVAL"):
+        Downlink(Source(), **config)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 30, 31, lib.FK_CHUNK_SIZE_MAX])
+def test_no_packet_is_larger_than_announced(chunk_size: int) -> None:
+    source = Source(records=[record(decision(0))])
+    source.add(0, bytes(5000 if chunk_size > 1 else 5))
+    downlink = Downlink(source, chunk_size=chunk_size)
+    packets = downlink.all()
+    assert max(len(p) for p in packets) <= downlink.cap
+    assert all(len(p) == formats.TmHeader.parse(p).length + 7 for p in packets)
