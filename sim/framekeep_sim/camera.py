@@ -101,7 +101,7 @@ def _yuyv(red: Wide, green: Wide, blue: Wide) -> bytes:
     blueness = (-11058 * pair[0] - 21710 * pair[1] + 32768 * pair[2] + (128 << 16) + 32767) >> 16
     redness = (32768 * pair[0] - 27439 * pair[1] - 5329 * pair[2] + (128 << 16) + 32767) >> 16
     packed = np.stack([luma[:, 0::2], blueness, luma[:, 1::2], redness], axis=-1)
-    return np.clip(packed, 0, 255).astype(np.uint8).tobytes()
+    return bytes(np.clip(packed, 0, 255).astype(np.uint8).tobytes())
 
 
 def _from_yuyv(packed: Bytes) -> Bytes:
@@ -112,4 +112,5 @@ def _from_yuyv(packed: Bytes) -> Bytes:
     red = luma + ((91881 * redness + 32768) >> 16)
     green = luma + ((-22554 * blueness - 46802 * redness + 32768) >> 16)
     blue = luma + ((116130 * blueness + 32768) >> 16)
-    return np.clip(np.stack([red, green, blue], axis=-1), 0, 255).astype(np.uint8)
+    pixels: Bytes = np.clip(np.stack([red, green, blue], axis=-1), 0, 255).astype(np.uint8)
+    return pixels

@@ -1,0 +1,202 @@
+"""Where frames come from: a folder, a CSV, COCO JSON, a video, one picture, or the demo.
+
+Listing is cheap and says what there is; pictures are opened only when their
+turn comes, so a dataset may be larger than memory.
+"""
+
+import csv
+import json
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from PIL import Image
+
+from framekeep_sim import demo
+from framekeep_sim.errors import UserError
+
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"}
+VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v"}
+
+Labels = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture to come; `labels` is None where the dataset says nothing of it."""
+
+    name: str
+    open: Callable[[], Image.Image]
+    labels: Labels | None = None
+    time: Fraction | None = None  # seconds after the start, where the dataset has a clock
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    name: str
+    kind: str
+    items: Iterable[Item]
+    count: int | None  # None: only known at the end
+    labels: Labels  # all that occur
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.items)
+
+
+def load(source: str, *, limit: int | None = None, seed: int | None = None, label: str = "label") -> Dataset:
+    """What `source` names; `seed` draws an order (a video keeps its own), `limit` takes the first N."""
+    if source == "demo":
+        return _sampled(_demo(), limit, seed)
+    path = Path(source)
+    if not path.exists():
+        raise UserError(
+            f"{source}: no such file or folder; give pictures, a CSV, COCO JSON, a video, or demo"
+        )
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return _sampled(_folder(path), limit, seed)
+    if suffix == ".csv":
+        return _sampled(_table(path, label), limit, seed)
+    if suffix == ".json":
+        return _sampled(_coco(path), limit, seed)
+    if suffix in VIDEOS or suffix == ".gif":
+        return _video(path, limit)
+    if suffix in PICTURES:
+        return _listed(path, "picture", [Item(path.name, _opener(path))])
+    kinds = "pictures, a CSV, COCO JSON, a video"
+    raise UserError(
+        f"{source}: {suffix or 'a file without suffix'} is no kind of dataset; give {kinds}, or demo"
+    )
+
+
+def _sampled(dataset: Dataset, limit: int | None, seed: int | None) -> Dataset:
+    items = list(dataset.items)
+    if seed is not None:
+        random.Random(seed).shuffle(items)
+    items = items[:limit]
+    return replace(dataset, items=items, count=len(items))
+
+
+def _listed(path: Path, kind: str, items: list[Item]) -> Dataset:
+    if not items:
+        raise UserError(f"{path}: no pictures in it (looked for {' '.join(sorted(PICTURES))})")
+    labels: Labels = frozenset().union(*(item.labels for item in items if item.labels))
+    return Dataset(str(path), kind, items, len(items), labels)
+
+
+def _opener(path: Path) -> Callable[[], Image.Image]:
+    def open_picture() -> Image.Image:
+        if path.stat().st_size == 0:
+            raise ValueError("the file is empty")
+        with Image.open(path) as picture:
+            picture.load()
+            return picture
+
+    return open_picture
+
+
+def _same(picture: Image.Image) -> Image.Image:
+    return picture
+
+
+def _demo() -> Dataset:
+    items = [Item(f.name, f.picture, frozenset({f.label()})) for f in demo.stream()]
+    return Dataset("demo", "demo", items, len(items), frozenset({"person", "no_person"}))
+
+
+def _folder(root: Path) -> Dataset:
+    items = []
+    for folder, inner, files in os.walk(root):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        here = Path(folder)
+        labels = None if here == root else frozenset({here.name})
+        for file in sorted(files):
+            if Path(file).suffix.lower() in PICTURES and not file.startswith("."):
+                path = here / file
+                items.append(Item(path.relative_to(root).as_posix(), _opener(path), labels))
+    return _listed(root, "folder", items)
+
+
+def _table(path: Path, label: str) -> Dataset:
+    items = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            columns = rows.fieldnames or []
+            if "file" not in columns:
+                raise UserError(f"{path}:1: no column `file`; the first line must name file,label")
+            if label not in columns and label != "label":
+                raise UserError(f"{path}:1: no column `{label}`; there are {', '.join(columns)}")
+            for row in rows:
+                name = row["file"]
+                if not name:
+                    raise UserError(f"{path}:{rows.line_num}: the column `file` is empty; name a picture")
+                said = (row.get(label) or "").strip()
+                items.append(
+                    Item(
+                        name,
+                        _opener(path.parent / name),
+                        frozenset({said}) if said not in ("", "-1") else None,
+                    )
+                )
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a CSV in UTF-8: {error}") from None
+    return _listed(path, "CSV", items)
+
+
+def _coco(path: Path) -> Dataset:
+    """The labels of a picture are the names of the categories annotated in it (crowds left out)."""
+    try:
+        whole = json.loads(path.read_text("utf-8"))
+        names = {row["id"]: str(row["name"]) for row in whole["categories"]}
+        found: dict[object, set[str]] = {row["id"]: set() for row in whole["images"]}
+        for row in whole["annotations"]:
+            if not row.get("iscrowd") and row["image_id"] in found:
+                found[row["image_id"]].add(names.get(row["category_id"], str(row["category_id"])))
+        files = [(row["id"], str(row["file_name"])) for row in whole["images"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise UserError(
+            f"{path}: not COCO JSON ({what}); images, annotations and categories are wanted"
+        ) from None
+    items = []
+    for identity, name in files:
+        beside, below = path.parent / name, path.parent / "images" / name
+        chosen = below if not beside.exists() and below.exists() else beside
+        items.append(Item(name, _opener(chosen), frozenset(found[identity])))
+    dataset = _listed(path, "COCO", items)
+    return replace(dataset, labels=frozenset(names.values()))
+
+
+def _video(path: Path, limit: int | None) -> Dataset:
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # it would write to stderr by itself
+    import cv2  # here: takes half a second that other datasets need not wait
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise UserError(f"{path}: OpenCV cannot read it as a video; convert it to MP4 or AVI")
+    rate = Fraction(capture.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
+    told = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    capture.release()
+
+    def frames() -> Iterator[Item]:
+        capture = cv2.VideoCapture(str(path))
+        try:
+            for index in range(1 << 31):
+                good, pixels = capture.read()
+                if not good:
+                    return
+                picture = Image.fromarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+                time = index / rate if rate > 0 else None
+                yield Item(f"{path.stem}-{index:06d}", partial(_same, picture), None, time)
+        finally:
+            capture.release()
+
+    count = min(told, limit or told) if told > 0 else limit
+    return Dataset(str(path), "video", islice(frames(), limit), count, frozenset())
