@@ -80,7 +80,7 @@ def image(board: str, name: str) -> Path:
 
 @cache
 def build(board: str) -> Path:
-    """The folder of the images of `board`, their maps and call graphs (`*.ci`)."""
+    """The folder of the images of `board`, their maps and call graphs (`TARGET@SOURCE.ci`)."""
     if board not in BOARDS:
         raise ToolError(f"unknown board {board}; choose one of {', '.join(BOARDS)}")
     find_tool(COMPILER)
@@ -144,8 +144,11 @@ def _cross_build(board: str, into: Path) -> None:
     _call(_cmake(), "-S", sources(), "-B", work, *generator, *options)
     _call(_cmake(), "--build", work, "--parallel", str(os.cpu_count() or 1))
     for path in work.rglob("*"):
-        if path.suffix in {".elf", ".map", ".ci"} and path.is_file():
+        if path.suffix in {".elf", ".map"} and path.is_file():
             shutil.copy2(path, into / path.name)
+        elif path.suffix == ".ci":  # lies under CMakeFiles/TARGET.dir, as its source does
+            target, _, source = str(path.relative_to(work)).rpartition("CMakeFiles/")[2].partition(".dir/")
+            shutil.copy2(path, into / f"{target}@{source.replace('/', '@')}")
 
 
 def _cmake() -> str:

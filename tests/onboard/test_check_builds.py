@@ -1,0 +1,64 @@
+"""The gate's check of the C sources finds what it is there to find."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.onboard import check_builds
+
+pytestmark = pytest.mark.qemu  # needs the cross compiler, as the firmware does
+
+CLEAN = "int fk_twice(int x);\nint fk_twice(int x)\n{\n    return 2 * x;\n}\n"
+
+SINS = {
+    "heap": (
+        "#include <stdlib.h>\nvoid *fk_sin(void);\nvoid *fk_sin(void)\n{\n    return malloc(8);\n}\n",
+        "needs malloc",
+    ),
+    "float": (
+        "int fk_sin(int x);\nint fk_sin(int x)\n{\n    return (int)((float)x * 1.5f);\n}\n",
+        "floating point",
+    ),
+    "recursion": (
+        "int fk_sin(int *x);\nint fk_sin(int *x)\n{\n    return *x > 0 ? fk_sin(x + 1) + *x : 0;\n}\n",
+        "recursion: fk_sin > fk_sin",
+    ),
+    "array of unknown size": (
+        "int fk_sin(int n);\nint fk_sin(int n)\n{\n    volatile int a[n];\n    a[0] = n;\n    return a[0];\n}\n",
+        "vla",
+    ),
+    "undeclared pointer call": (
+        "int fk_sin(int (*f)(void));\nint fk_sin(int (*f)(void))\n{\n    return f() + 1;\n}\n",
+        "calls through a pointer",
+    ),
+    "silent narrowing": (
+        "unsigned char fk_sin(int x);\nunsigned char fk_sin(int x)\n{\n    return x;\n}\n",
+        "-Werror=conversion",
+    ),
+}
+
+
+def tree(folder: Path, source: str) -> Path:
+    (folder / "src" / "base").mkdir(parents=True)
+    (folder / "include").mkdir()
+    (folder / "src" / "base" / "sample.c").write_text(source)
+    return folder
+
+
+def test_clean_source_passes(tmp_path: Path) -> None:
+    assert check_builds.check(tree(tmp_path, CLEAN), say=lambda _: None) == []
+
+
+@pytest.mark.parametrize("sin", SINS)
+def test_check_finds(sin: str, tmp_path: Path) -> None:
+    source, complaint = SINS[sin]
+    faults = check_builds.check(tree(tmp_path, source), say=lambda _: None)
+    assert any(complaint in fault for fault in faults), faults
+
+
+def test_check_compiles_every_flight_source(tmp_path: Path) -> None:
+    onboard = tmp_path / "onboard"
+    shutil.copytree(Path(__file__).resolve().parents[2] / "onboard", onboard)
+    (onboard / "src" / "base" / "frame.c").write_text("no C at all\n")
+    assert any("frame.c" in fault for fault in check_builds.check(onboard, say=lambda _: None))
