@@ -26,7 +26,7 @@ HOST = [
     for flags in (["-O2"], ["-O2", "-funsigned-char"], ["-O2", "-m32"])
 ]
 CROSS = {
-    "cortex-m3": ["-mcpu=cortex-m3", "-mfloat-abi=soft", "-Os"],
+    "cortex-m3": ["-mcpu=cortex-m3", "-mfloat-abi=soft", "-O0"],  # calls as written, not as optimised
     "cortex-m4": ["-mcpu=cortex-m4", "-mfloat-abi=soft", "-O2"],
     "cortex-m55": ["-mcpu=cortex-m55+nofp", "-mfloat-abi=hard", "-O2"],
 }
@@ -72,8 +72,8 @@ def host_builds(tree: Tree) -> Iterator[list[str]]:
     for compiler, source in itertools.product(HOST, tree.flight + tree.host):
         yield [*compiler, *STRICT, *tree.includes, "-c", str(source), "-o", "/dev/null"]
     for header in tree.headers:
-        alone = ["-x", "c", "-fsyntax-only", "-Wno-unused-function", "-include", str(header), "/dev/null"]
-        yield ["gcc", *STRICT, *tree.includes, *alone]
+        # as a source of its own; one that holds macros alone is then empty, which pedantry forbids
+        yield ["gcc", *STRICT, "-Wno-pedantic", *tree.includes, "-x", "c", "-fsyntax-only", str(header)]
 
 
 def object_of(tree: Tree, source: Path, folder: Path) -> Path:

@@ -25,7 +25,7 @@ SINS = {
         "recursion: fk_sin > fk_sin",
     ),
     "array of unknown size": (
-        "int fk_sin(int n);\nint fk_sin(int n)\n{\n    volatile int a[n];\n    a[0] = n;\n    return a[0];\n}\n",
+        "int fk_sin(int n);\nint fk_sin(int n)\n{\n    volatile int a[n];\n    return a[0] = n;\n}\n",
         "vla",
     ),
     "undeclared pointer call": (

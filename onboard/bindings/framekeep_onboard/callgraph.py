@@ -12,13 +12,14 @@ from pathlib import Path
 
 INDIRECT = "__indirect_call"
 
-# caller -> what it may call through a pointer; names as in the source
+# source file -> what its functions may call through a pointer
 _FLASH = ("read", "program", "erase")  # of fk_flash
 POINTER_CALLS: Mapping[str, tuple[str, ...]] = {
-    "use_flash": _FLASH,
-    "main": _FLASH,  # of the self-test, with the former inlined
+    "selftest.c": _FLASH,
+    "downlink.c": ("record", "record_sent", "frame", "read", "frame_sent"),  # of fk_downlink_source
 }
 
+_GRAPH = re.compile(r'^graph: \{ title: "([^"]+)"')
 _NODE = re.compile(r'node: \{ title: "([^"]+)" label: "([^"]*)"')
 _EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 _STACK = re.compile(r"\\n(\d+) bytes \(([a-z,]+)\)")
@@ -35,6 +36,7 @@ class Function:
     stack: int | None = None  # bytes; None = compiled elsewhere
     bounded: bool = True  # False when it grows with its data: VLA or alloca
     calls: set[str] = field(default_factory=set)
+    pointer_calls_in: str = ""  # the source file, if it calls through a pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,20 @@ class Graph:
         self._resolve_pointers()
 
     def _read(self, text: str) -> None:
+        header = _GRAPH.match(text)
+        source = Path(header[1]).name if header else ""
         for title, label in _NODE.findall(text):
             function = self.functions.setdefault(title, Function())
             measured = _STACK.search(label)
             if measured:
                 function.stack = int(measured[1])
                 function.bounded = measured[2] != "dynamic"
-        for source, target in _EDGE.findall(text):
-            self.functions.setdefault(source, Function()).calls.add(target)
+        for caller, target in _EDGE.findall(text):
+            function = self.functions.setdefault(caller, Function())
+            if target == INDIRECT:
+                function.pointer_calls_in = source
+            else:
+                function.calls.add(target)
 
     def titles(self, name: str) -> list[str]:
         """Every function called `name`, the statics of all files included."""
@@ -74,13 +82,15 @@ class Graph:
 
     def _resolve_pointers(self) -> None:
         for title, function in self.functions.items():
-            if INDIRECT not in function.calls:
+            source = function.pointer_calls_in
+            if not source:
                 continue
-            function.calls.discard(INDIRECT)
-            targets = POINTER_CALLS.get(short(title))
-            if targets is None:
-                raise GraphError(f"{title} calls through a pointer; declare what in callgraph.POINTER_CALLS")
-            for name in targets:
+            if source not in POINTER_CALLS:
+                known = "callgraph.POINTER_CALLS"
+                raise GraphError(
+                    f"{short(title)} in {source} calls through a pointer; declare what in {known}"
+                )
+            for name in POINTER_CALLS[source]:
                 function.calls.update(self.titles(name))
 
     def cycle(self) -> tuple[str, ...]:
