@@ -43,6 +43,7 @@ typedef struct {
     fk_time  time;         /* when the frame was taken                               */
     uint32_t frame_id;     /* 1..2^32-1, never used before                           */
     uint32_t size;         /* bytes; set by the store                                */
+    uint32_t crc32;        /* of the picture, as zlib's; set by the store             */
     uint16_t value;        /* ranks frames: the least valuable goes first            */
     uint8_t  class_index;
     uint8_t  score;        /* 0..255                                                 */
