@@ -13,7 +13,7 @@ enum { FK_POLICY_CLASSES_MAX = 8 };
 typedef struct {
     uint8_t  index;      /* of the model's output                                  */
     uint8_t  threshold;  /* least score, 0..255, at which a frame is of interest    */
-    uint16_t weight;     /* 0..65535: value of a frame with the highest score       */
+    uint16_t weight;     /* 0..257: the value is score x weight, 65535 at most       */
 } fk_policy_class;
 
 typedef struct {
@@ -21,10 +21,10 @@ typedef struct {
     uint16_t width, height;       /* pixels of a frame                              */
     fk_rect  crop;                /* what the network sees; width 0 = all of it     */
     uint8_t  pixel_format;        /* fk_pixel_format                                */
-    /* screen: 0 (255 for bright) switches a test off */
-    uint8_t  dark_mean_below;     /* mean brightness under this is too dark         */
-    uint8_t  bright_mean_above;   /* mean brightness over this is overexposed       */
-    uint8_t  blank_contrast_below;/* 95th - 5th percentile under this shows nothing */
+    /* screen, as in fk_screen_config: 0 (255 for bright) switches a test off */
+    uint8_t  dark_below;          /* 95th percentile of brightness under it: dark   */
+    uint8_t  bright_above;        /* 5th percentile over it: overexposed            */
+    uint8_t  contrast_below;      /* 95th - 5th percentile under it: blank          */
     /* trigger */
     uint8_t  class_count;         /* 1..FK_POLICY_CLASSES_MAX                       */
     fk_policy_class classes[FK_POLICY_CLASSES_MAX];

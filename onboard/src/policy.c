@@ -1,0 +1,100 @@
+#include "fk/policy.h"
+
+#include "fk/bytes.h"
+#include "fk/crc.h"
+#include "fk/err.h"
+#include "fk/wire.h"
+
+enum { APID_MAX = 2046, WEIGHT_MAX = 257, QUALITY_MAX = 100, CHUNK_BYTES_MAX = 4096 };
+
+static fk_rect read_crop(const uint8_t *p)
+{
+    return (fk_rect){
+        .x = fk_get_u16be(p + FK_POLICY_CROP_X),
+        .y = fk_get_u16be(p + FK_POLICY_CROP_Y),
+        .width = fk_get_u16be(p + FK_POLICY_CROP_WIDTH),
+        .height = fk_get_u16be(p + FK_POLICY_CROP_HEIGHT),
+    };
+}
+
+static int camera_ok(const fk_policy *p)
+{
+    const fk_rect *c = &p->crop;
+
+    if (p->width < 1 || p->width > FK_FRAME_SIDE_MAX || p->height < 1 ||
+        p->height > FK_FRAME_SIDE_MAX || p->pixel_format > FK_PIXEL_RGB888) {
+        return 0;
+    }
+    return (c->width == 0) == (c->height == 0) && (uint32_t)c->x + c->width <= p->width &&
+           (uint32_t)c->y + c->height <= p->height;
+}
+
+static int classes_ok(const fk_policy *p)
+{
+    if (p->class_count < 1 || p->class_count > FK_POLICY_CLASSES_MAX) {
+        return 0;
+    }
+    for (unsigned i = 0; i < p->class_count; i++) {
+        if (p->classes[i].weight > WEIGHT_MAX) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int output_ok(const fk_policy *p)
+{
+    return p->jpeg_quality >= 1 && p->jpeg_quality <= QUALITY_MAX && p->jpeg_mode <= 1 &&
+           p->picture_bytes_max > 0 && p->record_apid <= APID_MAX && p->image_apid <= APID_MAX &&
+           p->record_apid != p->image_apid && p->chunk_bytes >= 1 &&
+           p->chunk_bytes <= CHUNK_BYTES_MAX;
+}
+
+int fk_policy_parse(fk_policy *out, const uint8_t *bytes, size_t size)
+{
+    if (size < FK_POLICY_BYTES) {
+        return FK_ERR_TOOSMALL;
+    }
+    if (fk_get_u32be(bytes + FK_POLICY_MAGIC) != FK_POLICY_MAGIC_VALUE) {
+        return FK_ERR_CORRUPT;
+    }
+    if (bytes[FK_POLICY_VERSION] != FK_POLICY_VERSION_VALUE) {
+        return FK_ERR_VERSION;
+    }
+    if (fk_get_u16be(bytes + FK_POLICY_SIZE) != FK_POLICY_BYTES ||
+        fk_crc16(FK_CRC16_INIT, bytes, FK_POLICY_CRC16) !=
+            fk_get_u16be(bytes + FK_POLICY_CRC16)) {
+        return FK_ERR_CORRUPT;
+    }
+
+    fk_policy p = {
+        .width = fk_get_u16be(bytes + FK_POLICY_WIDTH),
+        .height = fk_get_u16be(bytes + FK_POLICY_HEIGHT),
+        .crop = read_crop(bytes),
+        .pixel_format = bytes[FK_POLICY_PIXEL_FORMAT],
+        .dark_below = bytes[FK_POLICY_DARK_BELOW],
+        .bright_above = bytes[FK_POLICY_BRIGHT_ABOVE],
+        .contrast_below = bytes[FK_POLICY_CONTRAST_BELOW],
+        .class_count = bytes[FK_POLICY_CLASS_COUNT],
+        .jpeg_quality = bytes[FK_POLICY_JPEG_QUALITY],
+        .jpeg_mode = bytes[FK_POLICY_JPEG_MODE],
+        .restart_interval = fk_get_u16be(bytes + FK_POLICY_RESTART_INTERVAL),
+        .picture_bytes_max = fk_get_u32be(bytes + FK_POLICY_PICTURE_BYTES_MAX),
+        .record_apid = fk_get_u16be(bytes + FK_POLICY_RECORD_APID),
+        .image_apid = fk_get_u16be(bytes + FK_POLICY_IMAGE_APID),
+        .chunk_bytes = fk_get_u16be(bytes + FK_POLICY_CHUNK_BYTES),
+    };
+    for (unsigned i = 0; i < FK_POLICY_CLASSES_MAX; i++) {
+        const uint8_t *row = bytes + FK_POLICY_CLASSES + i * FK_POLICY_CLASS_BYTES;
+        p.classes[i] = (fk_policy_class){
+            .index = row[FK_POLICY_CLASS_INDEX],
+            .threshold = row[FK_POLICY_CLASS_THRESHOLD],
+            .weight = fk_get_u16be(row + FK_POLICY_CLASS_WEIGHT),
+        };
+    }
+    if (!camera_ok(&p) || !classes_ok(&p) || !output_ok(&p)) {
+        return FK_ERR_INVAL;
+    }
+    *out = p;
+    return 0;
+}

@@ -1,0 +1,107 @@
+"""A mission's policy: what Python builds is what the flight code reads; anything else is refused."""
+
+from binascii import crc_hqx
+from pathlib import Path
+from typing import Any
+
+import pytest
+from framekeep_ground.formats import POLICY_CLASSES_MAX, Policy
+from framekeep_onboard import ErrorCode
+from framekeep_onboard._fk import ffi, lib
+from framekeep_sim.mission import load
+
+MISSIONS = sorted((Path(__file__).parents[2] / "missions").glob("*.toml"))
+LABELS = ("no person", "person")
+
+
+def parse(data: bytes) -> tuple[int, Any]:
+    out = ffi.new("fk_policy *")
+    return lib.fk_policy_parse(out, data, len(data)), out
+
+
+def resealed(fields: dict[str, Any]) -> bytes:
+    """The bytes of `fields` with a right CRC, so that only a field's range can be at fault."""
+    body = Policy.build(fields)[:-2]
+    return bytes(body + crc_hqx(body, 0xFFFF).to_bytes(2, "big"))
+
+
+@pytest.fixture
+def fields() -> dict[str, Any]:
+    return dict(Policy.parse(load(MISSIONS[0]).policy(LABELS)))
+
+
+@pytest.mark.parametrize("mission", MISSIONS, ids=lambda path: path.stem)
+def test_flight_code_reads_every_field_as_the_declaration_does(mission: Path) -> None:
+    data = load(mission).policy(LABELS)
+    code, read = parse(data)
+    declared = Policy.parse(data)
+    assert code == 0
+    for name in (
+        "width height pixel_format dark_below bright_above contrast_below class_count jpeg_quality "
+        "jpeg_mode restart_interval picture_bytes_max record_apid image_apid chunk_bytes"
+    ).split():
+        assert getattr(read, name) == declared[name], name
+    assert (read.crop.x, read.crop.y, read.crop.width, read.crop.height) == tuple(
+        declared[f"crop_{side}"] for side in ("x", "y", "width", "height")
+    )
+    for i in range(POLICY_CLASSES_MAX):
+        for name in ("index", "threshold", "weight"):
+            assert getattr(read.classes[i], name) == declared.classes[i][name]
+
+
+def test_any_flipped_bit_is_refused() -> None:
+    data = load(MISSIONS[0]).policy(LABELS)
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        assert parse(bytes(flipped))[0] < 0, f"bit {bit}"
+
+
+def test_any_missing_byte_is_refused() -> None:
+    data = load(MISSIONS[0]).policy(LABELS)
+    for size in range(len(data)):
+        assert parse(data[:size])[0] == ErrorCode.FK_ERR_TOOSMALL
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("width", 0),
+        ("width", 4097),
+        ("height", 0),
+        ("pixel_format", 5),
+        ("crop_width", 4096),
+        ("jpeg_quality", 0),
+        ("jpeg_quality", 101),
+        ("jpeg_mode", 2),
+        ("picture_bytes_max", 0),
+        ("record_apid", 2047),
+        ("image_apid", 2047),
+        ("chunk_bytes", 0),
+        ("chunk_bytes", 4097),
+        ("class_count", 0),
+        ("class_count", 9),
+    ],
+)
+def test_a_field_out_of_range_is_refused_and_nothing_written(
+    fields: dict[str, Any], name: str, value: int
+) -> None:
+    fields[name] = value
+    code, out = parse(resealed(fields))
+    assert code == ErrorCode.FK_ERR_INVAL
+    assert out.width == 0 and out.class_count == 0
+
+
+def test_one_apid_for_both_streams_is_refused(fields: dict[str, Any]) -> None:
+    fields["image_apid"] = fields["record_apid"]
+    assert parse(resealed(fields))[0] == ErrorCode.FK_ERR_INVAL
+
+
+def test_a_weight_whose_value_would_not_fit_16_bits_is_refused(fields: dict[str, Any]) -> None:
+    fields["classes"][0]["weight"] = 258
+    assert parse(resealed(fields))[0] == ErrorCode.FK_ERR_INVAL
+
+
+def test_another_version_is_named_as_such(fields: dict[str, Any]) -> None:
+    fields["version"] = 2
+    assert parse(resealed(fields))[0] == ErrorCode.FK_ERR_VERSION
