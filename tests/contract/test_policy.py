@@ -36,10 +36,22 @@ def test_flight_code_reads_every_field_as_the_declaration_does(mission: Path) ->
     code, read = parse(data)
     declared = Policy.parse(data)
     assert code == 0
-    for name in (
-        "width height pixel_format dark_below bright_above contrast_below class_count jpeg_quality "
-        "jpeg_mode restart_interval picture_bytes_max record_apid image_apid chunk_bytes"
-    ).split():
+    for name in [
+        "width",
+        "height",
+        "pixel_format",
+        "dark_below",
+        "bright_above",
+        "contrast_below",
+        "class_count",
+        "jpeg_quality",
+        "jpeg_mode",
+        "restart_interval",
+        "picture_bytes_max",
+        "record_apid",
+        "image_apid",
+        "chunk_bytes",
+    ]:
         assert getattr(read, name) == declared[name], name
     assert (read.crop.x, read.crop.y, read.crop.width, read.crop.height) == tuple(
         declared[f"crop_{side}"] for side in ("x", "y", "width", "height")
