@@ -1,0 +1,170 @@
+"""Labelled pictures: read from a folder, a CSV or COCO JSON, with split, licence and boxes.
+
+The same readers serve training and `fk-models eval`, so both see one meaning of a label. Three forms:
+
+    DIR/<class>/*.jpg         the class subfolders are the labels; no splits
+    labels.csv                columns file,label[,split,licence,source,boxes,...] beside the pictures
+    annotations*.json         COCO: label 1 where a box of the wanted category covers enough of the picture
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+Box = tuple[float, float, float, float]  # x, y, width, height as fractions of the picture, from the top left
+
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".gif", ".webp", ".tif", ".tiff"}
+)
+POSITIVE_NAMES = frozenset({"1", "true", "yes", "person", "ship", "positive"})
+NEGATIVE_NAMES = frozenset({"0", "false", "no", "negative", "none", "background"})
+
+# A COCO licence id, or the words a data set uses. Share-alike (5) binds the pictures, and is passed on here
+# with attribution; no-derivatives (3, 6) and non-commercial (1, 2, 3) are out, and so is "unknown".
+REDISTRIBUTABLE = frozenset(
+    {"4", "5", "7", "CC BY 4.0", "CC BY 4.0 (as tagged)", "Public Domain (as tagged)", "MIT", "Apache-2.0"}
+)
+
+
+class DataError(ValueError):
+    """A data set that cannot be used; the text names the file and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One labelled picture. `boxes` is None where nobody said where the objects are."""
+
+    path: Path
+    label: int | None
+    split: str = ""
+    licence: str = ""
+    source: str = ""
+    kind: str = ""
+    boxes: tuple[Box, ...] | None = None
+
+    @property
+    def redistributable(self) -> bool:
+        return self.licence in REDISTRIBUTABLE
+
+
+def read_pictures(path: Path, positive: str | None = None) -> list[Picture]:
+    """Reads any of the three forms. `positive` names the class that counts as 1 where labels are words."""
+    if path.is_dir():
+        for name in ("labels.csv",):
+            if (path / name).is_file():
+                return read_csv(path / name, positive)
+        return read_folder(path, positive)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file or folder; give a folder, a labels.csv or a COCO .json")
+    if path.suffix.lower() == ".json":
+        return read_coco(path)
+    return read_csv(path, positive)
+
+
+def read_folder(root: Path, positive: str | None = None) -> list[Picture]:
+    """Class subfolders are the labels. Splits, where wanted, are made by `split_by_name`."""
+    pictures = []
+    classes = sorted(d.name for d in root.iterdir() if d.is_dir())
+    for name in classes:
+        label = label_of(name, positive, classes)
+        pictures += [
+            Picture(file, label, kind=name) for file in sorted((root / name).rglob("*")) if is_picture(file)
+        ]
+    if not pictures:
+        raise DataError(f"{root}: no pictures in class subfolders; expected for example {root}/person/1.jpg")
+    return pictures
+
+
+def read_csv(path: Path, positive: str | None = None) -> list[Picture]:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or "file" not in rows[0] or "label" not in rows[0]:
+        raise DataError(f"{path}: needs a header with at least the columns file,label")
+    names = sorted({row["label"] for row in rows})
+    return [
+        Picture(
+            path=path.parent / row["file"],
+            label=label_of(row["label"], positive, names),
+            split=row.get("split") or "",
+            licence=row.get("licence") or row.get("license") or "",
+            source=row.get("source") or "",
+            kind=row.get("kind") or ("person-like" if row.get("person_like_only") == "1" else ""),
+            boxes=parse_boxes(row["boxes"]) if row.get("boxes") else None,
+        )
+        for row in rows
+    ]
+
+
+def read_coco(path: Path, category: int = 1, smallest: float = 0.005) -> list[Picture]:
+    """COCO JSON. Label 1 needs one box of `category` over `smallest` of the picture (the Visual Wake Words
+    rule).
+
+    Pictures are looked for beside the file, by file_name. A crowd box counts as a box.
+    """
+    try:
+        coco = json.loads(path.read_text(encoding="utf-8"))
+        boxes: dict[int, list[Box]] = {image["id"]: [] for image in coco["images"]}
+        sizes = {image["id"]: (image["width"], image["height"]) for image in coco["images"]}
+        for mark in coco["annotations"]:
+            if mark["category_id"] == category:
+                width, height = sizes[mark["image_id"]]
+                x, y, w, h = mark["bbox"]
+                boxes[mark["image_id"]].append((x / width, y / height, w / width, h / height))
+        names = {image["id"]: image["file_name"] for image in coco["images"]}
+        licences = {
+            image["id"]: str(image.get("coco_license_id", image.get("license", "")))
+            for image in coco["images"]
+        }
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: not COCO annotations ({error!r}); needs images and annotations") from error
+    split = path.stem.rpartition("_")[2] if "_" in path.stem else ""
+    base = path.parent if (path.parent / next(iter(names.values()), "")).is_file() else path.parent / "images"
+    return [
+        Picture(
+            path=base / names[key],
+            label=int(any(w * h >= smallest for _, _, w, h in boxes[key])),
+            split=split,
+            licence=licences[key],
+            boxes=tuple(boxes[key]),
+        )
+        for key in names
+    ]
+
+
+def parse_boxes(text: str) -> tuple[Box, ...]:
+    boxes = []
+    for item in text.split(";"):
+        x, y, w, h = (float(v) for v in item.split(","))
+        boxes.append((x, y, w, h))
+    return tuple(boxes)
+
+
+def label_of(name: str, positive: str | None, names: Sequence[str]) -> int:
+    """1 or 0 from a label's word. Without `positive`, a known word decides, or else `no_x` beside `x`."""
+    word = name.strip().lower()
+    if positive is not None:
+        return int(word == positive.strip().lower())
+    if word in POSITIVE_NAMES:
+        return 1
+    if word in NEGATIVE_NAMES or word.startswith(("no_", "no-", "not_", "not-", "non_", "non-")):
+        return 0
+    raise DataError(f"label {name!r}: is it the wanted class? say --positive NAME, one of {', '.join(names)}")
+
+
+def select(
+    pictures: Iterable[Picture], split: str | None = None, redistributable: bool | None = None
+) -> list[Picture]:
+    return [
+        p
+        for p in pictures
+        if (split is None or p.split == split)
+        and (redistributable is None or p.redistributable == redistributable)
+    ]
+
+
+def is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()

@@ -1,0 +1,103 @@
+"""Networks small enough for a Cortex-M4, of operators that the flight kernels have.
+
+Each is a plain chain of 3x3 depthwise and 1x1 convolutions with batch norm (folded at export) and ReLU6, on
+an input of raw pixels / 255. The first blocks shrink the picture at once: at 96x96 the tensors of the first
+two layers decide the arena, and 48x48x8 after the first convolution keeps input and output together below 48
+KiB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class ChainConfig:
+    """A MobileNetV1-like chain: a first 3x3 convolution of stride 2, then (channels, stride) blocks."""
+
+    side: int
+    first: int
+    blocks: tuple[tuple[int, int], ...]
+    channels: int = 3
+    classes: int = 2
+
+
+PERSON_96 = ChainConfig(
+    side=96,
+    first=8,
+    blocks=((32, 2), (32, 1), (64, 2), (64, 1), (64, 1), (128, 2), (128, 1), (128, 1), (128, 1), (192, 2)),
+)
+SHIP_80 = ChainConfig(
+    side=80, first=8, blocks=((16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (64, 1), (96, 2))
+)
+TOY_32 = ChainConfig(side=32, first=8, blocks=((16, 2), (24, 2)))
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution padded as TensorFlow Lite's SAME: the odd pixel of padding goes to the right and below.
+
+    torch pads both sides alike, which at stride 2 on an even size shifts the picture by one pixel.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        down, across = (
+            max((-(-size // step) - 1) * step + kernel - size, 0)
+            for size, step, kernel in zip(x.shape[-2:], self.stride, self.kernel_size, strict=True)
+        )
+        if down or across:
+            x = F.pad(x, (across // 2, across - across // 2, down // 2, down - down // 2))
+        return F.conv2d(x, self.weight, self.bias, self.stride, groups=self.groups)
+
+
+def conv_bn(inputs: int, outputs: int, size: int, stride: int, groups: int = 1) -> list[nn.Module]:
+    return [
+        SameConv2d(inputs, outputs, size, stride, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU6(),
+    ]
+
+
+def chain(config: ChainConfig) -> nn.Sequential:
+    """A flat nn.Sequential, so that the exporter walks a list and nothing else."""
+    layers = conv_bn(config.channels, config.first, 3, 2)
+    width = config.first
+    for outputs, stride in config.blocks:
+        layers += conv_bn(width, width, 3, stride, groups=width)
+        layers += conv_bn(width, outputs, 1, 1)
+        width = outputs
+    side = config.side
+    for stride in (2, *(s for _, s in config.blocks)):
+        side = -(-side // stride)
+    return nn.Sequential(*layers, nn.AvgPool2d(side), nn.Flatten(), nn.Linear(width, config.classes))
+
+
+def weights_bytes(net: nn.Module) -> int:
+    """Bytes of int8 weights and int32 biases once batch norm is folded in."""
+    total = 0
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            total += layer.weight.numel() + 4 * layer.weight.shape[0]
+    return total
+
+
+def macs(net: nn.Module, channels: int, side: int) -> int:
+    """Multiply-accumulates of one run, counted on the shapes that come out."""
+    total = 0
+
+    def count(layer: nn.Module, _: object, output: torch.Tensor) -> None:
+        nonlocal total
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            total += output[0].numel() * layer.weight[0].numel()
+
+    hooks = [layer.register_forward_hook(count) for layer in net.modules()]
+    was_training = net.training
+    net.eval()
+    with torch.no_grad():
+        net(torch.zeros(1, channels, side, side))
+    net.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return total

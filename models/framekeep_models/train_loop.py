@@ -1,0 +1,150 @@
+"""Fits a network to a pool of crops: soft and hard labels, cosine schedule, an averaged copy of the weights.
+
+Plain and short on purpose; what differs between tasks is in the recipes (`train_person.py`, ...).
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from framekeep_models.data_crops import F32, U8, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class FitConfig:
+    epochs: int = 20
+    batch: int = 128
+    rate: float = 3e-3
+    decay: float = 0.02
+    hard_share: float = 0.4  # weight of the boxes' word against the teachers', where both speak
+    average: float = 0.998  # of the weights, per step; the averaged copy is what is kept
+    seed: int = 1
+    flips: bool = True
+    quarter_turns: bool = False  # for cameras that look straight down
+
+
+def seed_all(seed: int, threads: int = 1) -> None:
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+
+
+def targets(pool: Pool, hard_share: float) -> tuple[F32, F32]:
+    """Probability to aim at and weight of each crop; a crop that nobody labelled weighs nothing."""
+    hard_known, soft_known = pool.hard >= 0, ~np.isnan(pool.soft)
+    share = np.where(hard_known & soft_known, hard_share, np.where(hard_known, 1.0, 0.0))
+    aim = share * np.maximum(pool.hard, 0) + (1 - share) * np.nan_to_num(pool.soft)
+    return aim.astype(np.float32), (hard_known | soft_known).astype(np.float32)
+
+
+def jitter(x: torch.Tensor, config: FitConfig, generator: torch.Generator) -> torch.Tensor:
+    """Cheap variety per step, on a batch in 0..1: flips, turns, brightness, contrast, colour and a little
+    noise."""
+    n = x.shape[0]
+
+    def draw(low: float, high: float, channels: int = 1) -> torch.Tensor:
+        return low + (high - low) * torch.rand(n, channels, 1, 1, generator=generator)
+
+    if config.flips:
+        flip = torch.rand(n, generator=generator) < 0.5
+        x = torch.where(flip[:, None, None, None], x.flip(3), x)
+    if config.quarter_turns:
+        x = torch.rot90(x, int(torch.randint(4, (1,), generator=generator)), (2, 3))
+    mean = x.mean((1, 2, 3), keepdim=True)
+    x = (x - mean) * draw(0.7, 1.3) + mean * draw(0.7, 1.3)
+    x = x * draw(0.92, 1.08, x.shape[1])
+    if torch.rand(1, generator=generator) < 0.5:
+        x = x + 0.02 * torch.randn(x.shape, generator=generator)
+    return x.clamp(0, 1)
+
+
+def fit(
+    net: nn.Module,
+    pool: Pool,
+    config: FitConfig,
+    report: Callable[[int, float, nn.Module], None],
+    refresh: Callable[[int], Pool | None] | None = None,
+) -> nn.Module:
+    """Trains in place and returns the averaged network. `report(epoch, loss, averaged)` after every epoch.
+
+    `refresh(epoch)` may hand over a new pool, so that an epoch need not repeat the crops of the last one.
+    """
+    order = np.random.default_rng(config.seed)
+    generator = torch.Generator().manual_seed(config.seed)
+    net.to(memory_format=torch.channels_last)
+    net.train()
+    kept = copy.deepcopy(net)
+    steps = config.epochs * (len(pool.hard) // config.batch)
+    rule = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=config.decay)
+    rates = torch.optim.lr_scheduler.OneCycleLR(rule, config.rate, total_steps=steps + 1, pct_start=0.1)
+    aim, weight = targets(pool, config.hard_share)
+    step = 0
+    for epoch in range(config.epochs):
+        if refresh is not None and epoch and (fresh := refresh(epoch)) is not None:
+            pool = fresh
+            aim, weight = targets(pool, config.hard_share)
+        losses = []
+        places = order.permutation(len(pool.hard))
+        for start in range(0, len(places) - config.batch + 1, config.batch):
+            if step >= steps:
+                break
+            pick = places[start : start + config.batch]
+            x = to_input(pool.images[pick])
+            x = jitter(x, config, generator)
+            logits = net(x)
+            loss = F.binary_cross_entropy_with_logits(
+                logits[:, 1] - logits[:, 0], torch.from_numpy(aim[pick]), torch.from_numpy(weight[pick])
+            )
+            rule.zero_grad()
+            loss.backward()
+            rule.step()
+            rates.step()
+            step += 1
+            blend(kept, net, min(config.average, step / (step + 10)))
+            losses.append(loss.item())
+        report(epoch, float(np.mean(losses)), kept)
+    kept.eval()
+    return kept
+
+
+def blend(kept: nn.Module, net: nn.Module, keep: float) -> None:
+    with torch.no_grad():
+        for old, new in zip(kept.state_dict().values(), net.state_dict().values(), strict=True):
+            if old.dtype.is_floating_point:
+                old.lerp_(new, 1 - keep)
+            else:
+                old.copy_(new)
+
+
+def to_input(images: U8) -> torch.Tensor:
+    """RGB bytes [n, h, w, 3] to what the network sees: 0..1, channels first (channels last in memory)."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
+
+
+def scores(net: nn.Module, images: U8, batch: int = 256) -> F32:
+    """The logit of class 1 over class 0."""
+    net.eval()
+    out = []
+    with torch.no_grad():
+        for start in range(0, len(images), batch):
+            logits = net(to_input(images[start : start + batch]))
+            out.append((logits[:, 1] - logits[:, 0]).numpy())
+    return np.concatenate(out).astype(np.float32)
+
+
+class Clock:
+    """Seconds since the start, for progress lines."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+
+    def __str__(self) -> str:
+        return f"{time.monotonic() - self.start:6.0f} s"

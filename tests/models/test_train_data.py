@@ -1,0 +1,130 @@
+"""Readers of labelled pictures and the rules by which crops get labels."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from framekeep_models.data import DataError, Picture, read_coco, read_csv, read_folder, read_pictures
+from framekeep_models.data_crops import FAULTS, Draw, label_window, make_pool, read_rgb, shrink, spoil
+from PIL import Image
+
+
+def picture(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (64, 48)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def test_subfolders_are_labels(tmp_path: Path) -> None:
+    picture(tmp_path / "person/a.png", (1, 2, 3))
+    picture(tmp_path / "no_person/deep/b.jpg", (1, 2, 3))
+    (tmp_path / "person/notes.txt").write_text("not a picture")
+    assert [(p.path.name, p.label) for p in read_folder(tmp_path)] == [("b.jpg", 0), ("a.png", 1)]
+
+
+def test_an_unknown_class_name_asks_for_positive(tmp_path: Path) -> None:
+    picture(tmp_path / "cat/a.png", (1, 2, 3))
+    picture(tmp_path / "dog/b.png", (1, 2, 3))
+    with pytest.raises(DataError, match="--positive NAME, one of cat, dog"):
+        read_pictures(tmp_path)
+    assert [p.label for p in read_pictures(tmp_path, "cat")] == [1, 0]
+
+
+def test_csv_rows_carry_split_licence_and_boxes(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text(
+        'file,label,split,license,boxes\na.jpg,1,train,4,"0.1,0.2,0.3,0.4;0,0,1,1"\nb.jpg,0,test,2,\n'
+    )
+    first, second = read_csv(table)
+    assert first == Picture(
+        tmp_path / "a.jpg", 1, "train", "4", boxes=((0.1, 0.2, 0.3, 0.4), (0.0, 0.0, 1.0, 1.0))
+    )
+    assert (first.redistributable, second.redistributable) == (True, False)
+    assert second.boxes is None
+
+
+@pytest.mark.parametrize(
+    "licence", ["1", "2", "3", "6", "unknown", "", "CC BY 4.0 (as tagged), COCO/Flickr photo"]
+)
+def test_non_commercial_no_derivatives_and_unknown_are_not_redistributable(licence: str) -> None:
+    assert not Picture(Path("x"), 1, licence=licence).redistributable
+
+
+def test_coco_label_needs_half_a_percent(tmp_path: Path) -> None:
+    coco = {
+        "images": [{"id": k, "file_name": f"{k}.jpg", "width": 200, "height": 100} for k in (1, 2, 3)],
+        "annotations": [
+            {"image_id": 1, "category_id": 1, "bbox": [0, 0, 10, 10]},  # 100 of 20,000: exactly 0.5 %
+            {"image_id": 2, "category_id": 1, "bbox": [0, 0, 10, 9]},
+            {"image_id": 3, "category_id": 2, "bbox": [0, 0, 200, 100]},
+        ],
+    }
+    path = tmp_path / "annotations_val.json"
+    path.write_text(json.dumps(coco))
+    assert [(p.label, p.split) for p in read_coco(path)] == [(1, "val"), (0, "val"), (0, "val")]
+
+
+def test_bad_tables_say_which_file(tmp_path: Path) -> None:
+    bad = tmp_path / "labels.csv"
+    bad.write_text("name,class\n")
+    with pytest.raises(DataError, match=r"labels\.csv: needs a header"):
+        read_csv(bad)
+    bad.with_suffix(".json").write_text("[]")
+    with pytest.raises(DataError, match="not COCO"):
+        read_coco(bad.with_suffix(".json"))
+
+
+@pytest.mark.parametrize(
+    ("box", "label"),
+    [
+        ((0.25, 0.25, 0.25, 0.25), 1),  # wholly inside, a quarter of the window's area
+        ((0.6, 0.6, 0.2, 0.2), 0),  # outside
+        ((0.4, 0.25, 0.4, 0.2), -1),  # a quarter of it inside
+        ((0.3, 0.3, 0.04, 0.04), -1),  # inside, but 0.64 % of the window
+    ],
+)
+def test_crop_labels_follow_the_box(box: tuple[float, float, float, float], label: int) -> None:
+    assert label_window((0.0, 0.0, 0.5, 0.5), [box]) == label
+
+
+def test_shrinking_by_whole_numbers_is_the_mean() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    mean = image.reshape(4, 3, 4, 3, 3).mean((1, 3))
+    assert np.abs(shrink(image, 4, 4) - mean).max() <= 0.5
+
+
+def test_a_seed_gives_the_same_pool_again(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (80, 90, 3), dtype=np.uint8)).save(file)
+    draws = [Draw(Picture(file, 1, boxes=((0.2, 0.2, 0.5, 0.5),)), 12, 0.3)]
+    pools = [make_pool(draws, 32, np.random.default_rng(5), lambda _: 0.5, mixed=0.3) for _ in range(2)]
+    assert np.array_equal(pools[0].images, pools[1].images)
+    assert np.array_equal(pools[0].hard, pools[1].hard)
+    assert not np.array_equal(pools[0].images, make_pool(draws, 32, np.random.default_rng(6)).images)
+
+
+def test_every_fault_keeps_shape_and_changes_the_picture() -> None:
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)
+    for fault in FAULTS:
+        out = fault(image, rng)
+        assert (out.shape, out.dtype) == (image.shape, np.uint8)
+        assert not np.array_equal(out, image), fault.__name__
+    assert spoil(image, rng).shape == image.shape
+
+
+def test_demosaicing_keeps_flat_colours() -> None:
+    """A flat colour has no edges, so a mosaic of it must give the colour back: the pattern codes are
+    right."""
+    bayer = next(f for f in FAULTS if f.__name__ == "bayer")
+    flat = np.full((16, 16, 3), (200, 100, 50), np.uint8)
+    for seed in range(8):  # the four patterns
+        assert np.array_equal(bayer(flat, np.random.default_rng(seed)), flat)
+
+
+def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no jpeg")
+    with pytest.raises(DataError, match=r"broken\.jpg: not a picture"):
+        read_rgb(broken)
