@@ -6,7 +6,9 @@
  *   R = Y + ((91881 (V-128) + 32768) >> 16)
  *   G = Y - ((22554 (U-128) + 46802 (V-128) + 32767) >> 16)
  *   B = Y + ((116130 (U-128) + 32768) >> 16)        each clamped to 0..255
- * RGB565 is widened by repeating its upper bits, so that white stays 255.
+ * RGB565 read as RGB is widened by repeating its upper bits, so that white stays 255;
+ * read as grey, its 5 and 6 bits are weighed as fractions of 31 and 63 directly:
+ *   Y = (161185 R5 + 155712 G6 + 61455 B5 + 32768) >> 16
  * YUYV read as grey is its Y; read as RGB, both pixels of a pair share U and V. */
 #ifndef FK_PIXELS_H
 #define FK_PIXELS_H
@@ -26,5 +28,9 @@ int fk_pixel_bytes(int format);
  * or FK_ERR_INVAL for a span outside the frame. */
 int fk_pixels_gray(uint8_t *out, const fk_frame *f, uint32_t x, uint32_t y, uint32_t count);
 int fk_pixels_rgb(uint8_t *out, const fk_frame *f, uint32_t x, uint32_t y, uint32_t count);
+
+/* As fk_pixels_gray, but only every `step`-th pixel, 1..FK_FRAME_SIDE_MAX: `count` of them. */
+int fk_pixels_gray_every(uint8_t *out, const fk_frame *f, uint32_t x, uint32_t y, uint32_t count,
+                         uint32_t step);
 
 #endif

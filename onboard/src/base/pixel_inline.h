@@ -27,6 +27,13 @@ static inline uint8_t fk_luma(uint32_t r, uint32_t g, uint32_t b)
     return (uint8_t)((19595u * r + 38470u * g + 7471u * b + 32768u) >> 16);
 }
 
+/* The same of an RGB565 pixel: each factor x 255 / 31 or 255 / 63; white is 255 x 65536. */
+static inline uint8_t fk_luma565(uint32_t p)
+{
+    return (uint8_t)((161185u * (p >> 11) + 155712u * ((p >> 5) & 63u) + 61455u * (p & 31u) +
+                      32768u) >> 16);
+}
+
 static inline uint8_t fk_clamp_u8(int32_t v)
 {
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);

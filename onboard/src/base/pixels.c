@@ -40,40 +40,44 @@ static const uint8_t *span(const fk_frame *f, uint32_t x, uint32_t y, uint32_t c
     return f->data + (size_t)y * f->stride;
 }
 
-int fk_pixels_gray(uint8_t *out, const fk_frame *f, uint32_t x, uint32_t y, uint32_t count)
+int fk_pixels_gray_every(uint8_t *out, const fk_frame *f, uint32_t x, uint32_t y, uint32_t count,
+                         uint32_t step)
 {
-    const uint8_t *p = span(f, x, y, count);
+    if (step == 0 || step > FK_FRAME_SIDE_MAX || count > FK_FRAME_SIDE_MAX)
+        return FK_ERR_INVAL;
+    const uint8_t *p = span(f, x, y, count == 0 ? 0 : (count - 1) * step + 1);
     if (p == NULL)
         return FK_ERR_INVAL;
     const uint8_t *const end = out + count;
     switch (f->format) {
     case FK_PIXEL_GRAY8:
-        for (p += x; out < end; p++)
+        for (p += x; out < end; p += step)
             *out++ = *p;
         break;
     case FK_PIXEL_RGB565LE:
-        for (p += 2 * x; out < end; p += 2) {
-            const uint32_t v = fk_get_u16le(p);
-            *out++ = fk_luma(fk_red565(v), fk_green565(v), fk_blue565(v));
-        }
+        for (p += 2 * x; out < end; p += 2 * step)
+            *out++ = fk_luma565(fk_get_u16le(p));
         break;
     case FK_PIXEL_RGB565BE:
-        for (p += 2 * x; out < end; p += 2) {
-            const uint32_t v = fk_get_u16be(p);
-            *out++ = fk_luma(fk_red565(v), fk_green565(v), fk_blue565(v));
-        }
+        for (p += 2 * x; out < end; p += 2 * step)
+            *out++ = fk_luma565(fk_get_u16be(p));
         break;
     case FK_PIXEL_YUYV:
-        for (p += 2 * x; out < end; p += 2)
+        for (p += 2 * x; out < end; p += 2 * step)
             *out++ = *p;
         break;
     case FK_PIXEL_RGB888:
-        for (p += 3 * x; out < end; p += 3)
+        for (p += 3 * x; out < end; p += 3 * step)
             *out++ = fk_luma(p[0], p[1], p[2]);
         break;
     default: return FK_ERR_INVAL;
     }
     return (int)count;
+}
+
+int fk_pixels_gray(uint8_t *out, const fk_frame *f, uint32_t x, uint32_t y, uint32_t count)
+{
+    return fk_pixels_gray_every(out, f, x, y, count, 1);
 }
 
 static void rgb_from_565(uint8_t *out, uint32_t v)

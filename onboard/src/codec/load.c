@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/pixel_inline.h"
 #include "fk/bytes.h"
 #include "fk/pixels.h"
 
@@ -36,28 +35,50 @@ static view whole_mcu(const fk_frame *f, uint32_t x, uint32_t y, uint32_t side, 
     return (view){pad, pitch};
 }
 
+/* A pixel as the format has it: 8 bits a channel, or 5, 6 and 5. */
 typedef struct {
     uint32_t r, g, b;
 } rgb;
 
-/* Inlined with a constant format, so that each loop below is made for one format. */
-__attribute__((always_inline)) static inline rgb read_rgb(const uint8_t *p, int format)
+/* What a channel weighs in Y, Cb and Cr, in 1/65536: for 5 and 6 bits x 255/31 and 255/63.
+ * For white Y is 255 and Cb, Cr are 128, the rounding of the weights notwithstanding. */
+typedef struct {
+    uint32_t y_r, y_g, y_b, cb_r, cb_g, cb_b, cr_r, cr_g, cr_b;
+} weights;
+
+static const weights of_888 = {19595, 38470, 7471, 11059, 21709, 32768, 32768, 27439, 5329};
+static const weights of_565 = {161185, 155712, 61455, 90969, 87870, 269543, 269543, 111062, 43835};
+
+/* All inlined with a constant format, so that each loop below is made for one format and
+ * the weights become constants in the code. */
+#define FK_INLINED __attribute__((always_inline)) static inline
+
+FK_INLINED const weights *weights_of(int format)
+{
+    return format == FK_PIXEL_RGB888 ? &of_888 : &of_565;
+}
+
+FK_INLINED rgb read_rgb(const uint8_t *p, int format)
 {
     if (format == FK_PIXEL_RGB888)
         return (rgb){p[0], p[1], p[2]};
     const uint32_t v = format == FK_PIXEL_RGB565LE ? fk_get_u16le(p) : fk_get_u16be(p);
-    return (rgb){fk_red565(v), fk_green565(v), fk_blue565(v)};
+    return (rgb){v >> 11, (v >> 5) & 63u, v & 31u};
 }
 
-__attribute__((always_inline)) static inline void grey_from_rgb(uint8_t *out, view in, int format)
+FK_INLINED uint8_t luma_of(rgb c, int format)
+{
+    const weights *w = weights_of(format);
+    return (uint8_t)((w->y_r * c.r + w->y_g * c.g + w->y_b * c.b + 32768u) >> 16);
+}
+
+FK_INLINED void grey_from_rgb(uint8_t *out, view in, int format)
 {
     const uint32_t bytes = format == FK_PIXEL_RGB888 ? 3 : 2;
     for (unsigned row = 0; row < 8; row++, in.data += in.stride) {
         const uint8_t *p = in.data;
-        for (const uint8_t *end = out + 8; out < end; p += bytes) {
-            const rgb c = read_rgb(p, format);
-            *out++ = fk_luma(c.r, c.g, c.b);
-        }
+        for (const uint8_t *end = out + 8; out < end; p += bytes)
+            *out++ = luma_of(read_rgb(p, format), format);
     }
 }
 
@@ -82,20 +103,17 @@ const uint8_t *fk_jpeg_load_grey(uint8_t *samples, uint32_t *stride, const fk_fr
     return samples;
 }
 
-/* Chroma of four pixels from the sums of their R, G and B, rounded to nearest. */
-static inline uint8_t cb_of(uint32_t r, uint32_t g, uint32_t b)
+/* Chroma of four pixels from the sums of their channels: 128 + (plus - minus) / 4, halves
+ * down, so that 255.5 does not become 256. */
+static inline uint8_t chroma(uint32_t plus, uint32_t minus)
 {
-    return (uint8_t)((32768u * b + (128u << 18) + 131071u - 11059u * r - 21709u * g) >> 18);
+    return (uint8_t)((plus + (128u << 18) + 131071u - minus) >> 18);
 }
 
-static inline uint8_t cr_of(uint32_t r, uint32_t g, uint32_t b)
-{
-    return (uint8_t)((32768u * r + (128u << 18) + 131071u - 27439u * g - 5329u * b) >> 18);
-}
-
-__attribute__((always_inline)) static inline void colour_from_rgb(uint8_t *out, view in, int format)
+FK_INLINED void colour_from_rgb(uint8_t *out, view in, int format)
 {
     const uint32_t bytes = format == FK_PIXEL_RGB888 ? 3 : 2;
+    const weights *w = weights_of(format);
     uint8_t *cb = out + FK_JPEG_CB, *cr = out + FK_JPEG_CR;
     for (unsigned rows = 0; rows < 8; rows++, in.data += 2 * (size_t)in.stride, out += 16) {
         const uint8_t *p = in.data;
@@ -103,13 +121,13 @@ __attribute__((always_inline)) static inline void colour_from_rgb(uint8_t *out, 
             rgb sum = {0, 0, 0};
             for (unsigned i = 0; i < 4; i++) {
                 const rgb c = read_rgb(p + (i & 1) * bytes + (i >> 1) * in.stride, format);
-                out[(i & 1) + (i >> 1) * 16] = fk_luma(c.r, c.g, c.b);
+                out[(i & 1) + (i >> 1) * 16] = luma_of(c, format);
                 sum.r += c.r;
                 sum.g += c.g;
                 sum.b += c.b;
             }
-            *cb++ = cb_of(sum.r, sum.g, sum.b);
-            *cr++ = cr_of(sum.r, sum.g, sum.b);
+            *cb++ = chroma(w->cb_b * sum.b, w->cb_r * sum.r + w->cb_g * sum.g);
+            *cr++ = chroma(w->cr_r * sum.r, w->cr_g * sum.g + w->cr_b * sum.b);
         }
     }
 }

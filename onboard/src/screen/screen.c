@@ -3,6 +3,8 @@
 #include "fk/err.h"
 #include "fk/pixels.h"
 
+enum { SPAN = 64 }; /* samples read at a time */
+
 /* Samples along a side: those at step/2, step/2 + step, ... below `side`. */
 static uint32_t along(uint32_t side, uint32_t step)
 {
@@ -37,18 +39,22 @@ int fk_screen_measure(fk_screen_stats *out, const fk_frame *f, uint16_t *histogr
     const int bad = fk_frame_check(f);
     if (bad < 0)
         return bad;
-    const uint32_t step = choose_step(f);
+    const uint32_t step = choose_step(f), columns = along(f->width, step);
     uint32_t samples = 0, sum = 0;
     for (unsigned i = 0; i < FK_SCREEN_BINS; i++)
         histogram[i] = 0;
     for (uint32_t y = step / 2; y < f->height; y += step) {
-        for (uint32_t x = step / 2; x < f->width; x += step) {
-            uint8_t luma;
-            fk_pixels_gray(&luma, f, x, y, 1);
-            histogram[luma]++;
-            sum += luma;
-            samples++;
+        for (uint32_t done = 0; done < columns;) {
+            uint8_t luma[SPAN];
+            const uint32_t n = columns - done < SPAN ? columns - done : SPAN;
+            fk_pixels_gray_every(luma, f, step / 2 + done * step, y, n, step);
+            for (uint32_t i = 0; i < n; i++) {
+                histogram[luma[i]]++;
+                sum += luma[i];
+            }
+            done += n;
         }
+        samples += columns;
     }
     out->samples = (uint16_t)samples;
     out->step = (uint16_t)step;
