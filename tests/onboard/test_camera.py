@@ -1,0 +1,151 @@
+"""Crop and scale: exact area averages, whatever the sizes."""
+
+import cv2
+import numpy as np
+import pytest
+from framekeep_onboard._fk import ffi, lib
+from framekeep_onboard.imaging import Fit, FkError, Frame, PixelFormat, Rect, crop_for, scale
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+
+from tests.reference import pixels as twin
+from tests.reference.camera import area_average
+
+FORMATS = list(PixelFormat)
+
+
+def noise(width: int, height: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def expected(frame: Frame, width: int, height: int, channels: int, crop: Rect) -> np.ndarray:
+    grey, rgb = twin.read(frame)
+    picture = grey[..., None] if channels == 1 else rgb
+    part = picture[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
+    return area_average(part, width, height)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("format", FORMATS)
+def test_scaling_equals_the_twin_in_every_format(format, channels):
+    frame = twin.pack(noise(160, 120), format, gap=5)
+    whole = Rect(0, 0, 160, 120)
+    for size in ((96, 96), (160, 120), (33, 7), (1, 1), (200, 150)):
+        ours = scale(frame, *size, channels=channels)
+        np.testing.assert_array_equal(ours, expected(frame, *size, channels, whole))
+
+
+@st.composite
+def jobs(draw):
+    """A frame with a crop anywhere in it, down to one pixel at an edge, and an output size."""
+    format = draw(st.sampled_from(FORMATS))
+    width, height = draw(st.integers(1, 90)), draw(st.integers(1, 40))
+    width += width % 2 if format == PixelFormat.YUYV else 0
+    x, y = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
+    crop = Rect(x, y, draw(st.integers(1, width - x)), draw(st.integers(1, height - y)))
+    frame = twin.pack(noise(width, height, draw(st.integers(0, 99))), format, gap=draw(st.integers(0, 3)))
+    return frame, crop, draw(st.integers(1, 70)), draw(st.integers(1, 30)), draw(st.sampled_from([1, 3]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(jobs())
+def test_any_crop_to_any_size_equals_the_twin(job):
+    frame, crop, width, height, channels = job
+    ours = scale(frame, width, height, channels=channels, crop=crop)
+    np.testing.assert_array_equal(ours, expected(frame, width, height, channels, crop))
+
+
+@pytest.mark.parametrize(("width", "height"), [(4096, 3), (3, 4096), (4096, 4096)])
+def test_sums_do_not_overflow_at_the_largest_sides(width, height):
+    frame = Frame(np.full(width * height, 255, np.uint8), width, height, PixelFormat.GRAY8)
+    for size in ((1, 1), (2, 3)):
+        assert set(scale(frame, *size, channels=1).flat) == {255}
+    picture = np.random.default_rng(1).integers(0, 256, (height, width), np.uint8)
+    frame = Frame(picture, width, height, PixelFormat.GRAY8)
+    np.testing.assert_array_equal(scale(frame, 5, 2, channels=1), area_average(picture[..., None], 5, 2))
+
+
+def test_enlarging_to_the_largest_sides_keeps_every_pixel():
+    frame = Frame(np.array([0, 255], np.uint8), 2, 1, PixelFormat.GRAY8)
+    row = scale(frame, 4096, 1, channels=1)[0, :, 0]
+    assert (row[:2048] == 0).all()
+    assert (row[2048:] == 255).all()
+
+
+@pytest.mark.parametrize("size", [(96, 96), (64, 48), (224, 224)])
+def test_a_photograph_scales_as_opencv_does_it(size):
+    picture = data.astronaut()
+    ours = scale(Frame(picture, 512, 512, PixelFormat.RGB888), *size)
+    theirs = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    assert np.abs(ours.astype(int) - theirs).max() <= 1  # OpenCV sums in floating point
+
+
+@given(
+    width=st.integers(1, 4096), height=st.integers(1, 4096),
+    out_w=st.integers(1, 4096), out_h=st.integers(1, 4096),
+)  # fmt: skip
+def test_the_crop_is_centred_and_has_the_outputs_aspect(width, height, out_w, out_h):
+    frame = ffi.new("fk_frame *", {"width": width, "height": height})
+    rect = ffi.new("fk_rect *")
+    assert lib.fk_camera_crop(rect, frame, lib.FK_CAMERA_CROP, out_w, out_h) == 0
+    assert rect.width == width or rect.height == height
+    assert 1 <= rect.width <= width
+    assert 1 <= rect.height <= height
+    assert 0 <= width - rect.width - 2 * rect.x <= 1
+    assert 0 <= height - rect.height - 2 * rect.y <= 1
+    exact_w, exact_h = min(width, height * out_w / out_h), min(height, width * out_h / out_w)
+    assert abs(rect.width - max(exact_w, 1)) <= 0.5
+    assert abs(rect.height - max(exact_h, 1)) <= 0.5
+
+
+def test_stretch_shows_the_whole_frame():
+    frame = twin.pack(noise(160, 120), PixelFormat.RGB565BE)
+    assert crop_for(frame, Fit.STRETCH, 96, 96) == Rect(0, 0, 160, 120)
+    assert crop_for(frame, Fit.CROP, 96, 96) == Rect(20, 0, 120, 120)
+    assert crop_for(frame, Fit.CROP, 160, 60) == Rect(0, 30, 160, 60)
+    with pytest.raises(FkError, match="FK_ERR_INVAL"):
+        crop_for(frame, 2, 96, 96)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"crop": Rect(0, 0, 0, 1)},
+        {"crop": Rect(0, 0, 1, 0)},
+        {"crop": Rect(10, 0, 11, 1)},
+        {"crop": Rect(0, 19, 1, 2)},
+        {"crop": Rect(65535, 0, 2, 1)},
+        {"width": 0},
+        {"height": 0},
+        {"width": 4097},
+        {"height": 4097, "row": 5},
+        {"channels": 0},
+        {"channels": 2},
+        {"channels": 4},
+        {"row": 8},
+    ],
+)
+def test_what_makes_no_sense_is_refused(change):
+    frame = twin.pack(noise(20, 20), PixelFormat.RGB888)
+    job = {"width": 8, "height": 8, "channels": 3, "row": 7, "crop": Rect(0, 0, 20, 20)}
+
+    def run(width, height, channels, row, crop):
+        rect = ffi.new("fk_rect *", (crop.x, crop.y, crop.width, crop.height))
+        out, scratch = ffi.new("uint8_t[]", 1 << 14), ffi.new("uint32_t[]", 1 << 14)
+        return lib.fk_camera_scale_row(
+            frame.view(), rect, width, height, channels, row, out, scratch, 1 << 14
+        )
+
+    assert run(**job) == 24
+    assert run(**job | change) == lib.FK_ERR_INVAL
+
+
+def test_short_scratch_is_refused_and_nothing_written():
+    frame = twin.pack(noise(20, 20), PixelFormat.RGB888)
+    words = lib.fk_camera_scale_scratch_words(8, 3)
+    out, scratch = ffi.new("uint8_t[]", 24), ffi.new("uint32_t[]", words)
+    args = (frame.view(), ffi.NULL, 8, 8, 3, 0, out, scratch)
+    assert lib.fk_camera_scale_row(*args, words - 1) == lib.FK_ERR_TOOSMALL
+    assert bytes(ffi.buffer(out)) == bytes(24)
+    assert lib.fk_camera_scale_row(*args, words) == 24
