@@ -7,14 +7,14 @@ enum { STEP = 256 }; /* bytes moved at a time, on the stack */
 
 static int place(const fk_flash_file *file, uint32_t address, uint32_t size)
 {
-    const uint32_t end = file->segment_size * file->segment_count;
+    const uint32_t end = file->geometry->segment_size * file->geometry->segment_count;
     if (address > end || size > end - address) {
         return FK_ERR_INVAL;
     }
     return fk_host_seek(file->handle, address);
 }
 
-static int read(void *ctx, uint32_t address, uint8_t *out, uint32_t size)
+static int read_bytes(void *ctx, uint32_t address, uint8_t *out, uint32_t size)
 {
     const fk_flash_file *file = ctx;
     const int rc = place(file, address, size);
@@ -44,10 +44,10 @@ static int check_erased(const fk_flash_file *file, uint32_t address, uint32_t si
     return rc;
 }
 
-static int program(void *ctx, uint32_t address, const uint8_t *data, uint32_t size)
+static int program_bytes(void *ctx, uint32_t address, const uint8_t *data, uint32_t size)
 {
     const fk_flash_file *file = ctx;
-    if ((address | size) & (file->program_unit - 1u)) {
+    if ((address | size) & (file->geometry->program_unit - 1u)) {
         return FK_ERR_INVAL;
     }
     int rc = check_erased(file, address, size);
@@ -57,18 +57,18 @@ static int program(void *ctx, uint32_t address, const uint8_t *data, uint32_t si
     return rc < 0 ? rc : fk_host_write(file->handle, data, size);
 }
 
-static int erase(void *ctx, uint32_t segment)
+static int erase_segment(void *ctx, uint32_t segment)
 {
     const fk_flash_file *file = ctx;
     uint8_t blank[STEP];
     for (uint32_t i = 0; i < STEP; i++) {
         blank[i] = 0xFFu;
     }
-    if (segment >= file->segment_count) {
+    if (segment >= file->geometry->segment_count) {
         return FK_ERR_INVAL;
     }
-    int rc = place(file, segment * file->segment_size, file->segment_size);
-    for (uint32_t left = file->segment_size; rc == 0 && left > 0;) {
+    int rc = place(file, segment * file->geometry->segment_size, file->geometry->segment_size);
+    for (uint32_t left = file->geometry->segment_size; rc == 0 && left > 0;) {
         const uint32_t n = left < STEP ? left : STEP;
         rc = fk_host_write(file->handle, blank, n);
         left -= n;
@@ -78,13 +78,8 @@ static int erase(void *ctx, uint32_t segment)
 
 void fk_flash_file_port(fk_flash *flash, fk_flash_file *file)
 {
-    *flash = (fk_flash){
-        .ctx = file,
-        .segment_size = file->segment_size,
-        .segment_count = file->segment_count,
-        .program_unit = file->program_unit,
-        .read = read,
-        .program = program,
-        .erase = erase,
-    };
+    flash->ctx = file;
+    flash->read = read_bytes;
+    flash->program = program_bytes;
+    flash->erase = erase_segment;
 }

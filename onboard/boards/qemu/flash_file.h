@@ -9,13 +9,11 @@
 #include "fk/flash.h"
 
 typedef struct {
-    int handle;              /* of a file of segment_size * segment_count bytes */
-    uint32_t segment_size;
-    uint32_t segment_count;
-    uint32_t program_unit;
+    int handle;               /* of a file of the region's size                       */
+    const fk_flash *geometry; /* segment and program sizes, read at each call         */
 } fk_flash_file;
 
-/* Fills in `flash` to work on `file`, which must outlive it. */
+/* Gives `flash` its functions; its geometry is the caller's. `file` must outlive it. */
 void fk_flash_file_port(fk_flash *flash, fk_flash_file *file);
 
 #endif

@@ -43,8 +43,8 @@ static int use_flash(void)
 {
     static const uint8_t word[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     uint8_t back[8];
-    fk_flash_file file = {fk_host_open("flash.bin", FK_HOST_UPDATE), 1024, 4, 8};
-    fk_flash flash;
+    fk_flash flash = {.segment_size = 1024, .segment_count = 4, .program_unit = 8};
+    fk_flash_file file = {fk_host_open("flash.bin", FK_HOST_UPDATE), &flash};
     fk_flash_file_port(&flash, &file);
     if (flash.erase(flash.ctx, 1) != 0 || flash.program(flash.ctx, 1024, word, 8) != 0) {
         return 6;

@@ -1,0 +1,123 @@
+"""The flight code on an emulated microcontroller, played the same events as the host.
+
+What a run leaves behind (decision records, flash, packets) can be compared with the host's byte for byte,
+and it says how it came about: which image, which emulator command, how many instructions.
+"""
+
+import hashlib
+import struct
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from framekeep_onboard import count, firmware
+from framekeep_onboard.events import Event, Frame
+
+IMAGE = "flight"
+
+# The stream of onboard/boards/session/session.h
+_MAGIC = b"FKS1"
+_SETUP = struct.Struct(">4s I HH II HH BBBB 4x")
+_EVENT = struct.Struct(">B 3x I HI 2x")
+_END, _FRAME, _PASS = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class FlashSetup:
+    """The flash region and how the store uses it; the names are those of fk_flash and fk_store_config."""
+
+    segment_size: int
+    segment_count: int
+    program_unit: int
+    slot_count: int = 512
+    log_segments: int = 4
+    profile: int = 0  # fk_store_profile: packed
+    spare_segments: int = 0  # this and what follows: 0 = the store's own choice
+    fill: int = 0
+    wear_spread: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the region."""
+        return self.segment_size * self.segment_count
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRun:
+    """What a target made of the events, and proof that it ran."""
+
+    records: bytes  # every frame's decision record, in order
+    flash: bytes  # the region, as it is after the final sync
+    downlink: bytes  # all packets, in order
+    elf_sha256: str
+    command: tuple[str, ...]  # of the emulator
+    instructions: int  # executed, from reset to the end
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the three results."""
+        parts = {"decisions": self.records, "flash": self.flash, "downlink": self.downlink}
+        return {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
+
+
+def run(
+    target: str,
+    policy: bytes,
+    model: Path,
+    events: Iterable[Event],
+    setup: FlashSetup,
+    *,
+    flash: bytes | None = None,
+    timeout: float = 600,
+) -> TargetRun:
+    """Play `events` to the flight image of `target` and collect what it leaves.
+
+    `flash` is the region before the run, erased by default. At the end the pipeline is synchronised, as
+    before a planned switch-off. Raises ToolError where the cross tools are missing or the image refuses.
+    """
+    elf = firmware.image(target, IMAGE)
+    with tempfile.TemporaryDirectory(prefix="framekeep-") as name:
+        folder = Path(name)
+        with (folder / "session.bin").open("wb") as stream:
+            _write_session(stream, policy, model.stat().st_size, events, setup)
+        (folder / "flash.bin").write_bytes(flash if flash is not None else b"\xff" * setup.size)
+        done = count.run(elf, firmware.BOARDS[target], folder, model=model, timeout=timeout)
+        return TargetRun(
+            records=(folder / "records.bin").read_bytes(),
+            flash=(folder / "flash.bin").read_bytes(),
+            downlink=(folder / "downlink.bin").read_bytes(),
+            elf_sha256=hashlib.sha256(elf.read_bytes()).hexdigest(),
+            command=done.command,
+            instructions=done.total.instructions,
+        )
+
+
+def _write_session(
+    stream: BinaryIO, policy: bytes, model_size: int, events: Iterable[Event], setup: FlashSetup
+) -> None:
+    stream.write(
+        _SETUP.pack(
+            _MAGIC,
+            model_size,
+            len(policy),
+            setup.slot_count,
+            setup.segment_size,
+            setup.segment_count,
+            setup.program_unit,
+            setup.wear_spread,
+            setup.profile,
+            setup.log_segments,
+            setup.spare_segments,
+            setup.fill,
+        )
+    )
+    stream.write(policy)
+    for event in events:
+        if isinstance(event, Frame):
+            stream.write(_EVENT.pack(_FRAME, 0, event.time >> 32, event.time & 0xFFFFFFFF))
+            stream.write(event.data)
+        else:
+            stream.write(_EVENT.pack(_PASS, event.budget, 0, 0))
+    stream.write(_EVENT.pack(_END, 0, 0, 0))
