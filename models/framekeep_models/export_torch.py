@@ -2,7 +2,7 @@
 
     export(net, pictures, "net.tflite", input_scale=1 / 255, input_zero_point=-128, labels=["none", "ship"])
 
-`net` is any nn.Module over NCHW made of: Conv2d and Conv2dSame (also depthwise), BatchNorm2d after them,
+`net` is any nn.Module over NCHW made of: Conv2d and SameConv2d (also depthwise), BatchNorm2d after them,
 Linear, ConvTranspose2d, ReLU, ReLU6, LeakyReLU, Hardswish, Sigmoid, Tanh, Softmax, AvgPool2d, MaxPool2d,
 AdaptiveAvgPool2d(1) or mean over (2, 3), sums, products, cat over channels, Flatten, Upsample, ZeroPad2d,
 Dropout; functional forms as well. Several outputs (a tuple) become several outputs. End a classifier in
@@ -14,7 +14,7 @@ which is p / 255 for the default and (p - 128) / 128 for scale 1/128 and zero po
 
 Conventions are those of TFLite's converter: weights symmetric int8, one scale per output channel (one per
 tensor for Linear); activations asymmetric int8 by the range seen; biases int32 at the product of scales.
-For stride 2 use Conv2dSame, which needs no PAD operator.
+For stride 2 use SameConv2d, which needs no PAD operator.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,16 +29,16 @@ from torch import fx, nn
 
 from framekeep_models.tflite_writer import Writer
 from framekeep_models.torch_graph import (
-    Conv2dSame,
     ExportError,
     Layer,
+    SameConv2d,
     kernel_extent,
     layers,
     same_padding,
     trace,
 )
 
-__all__ = ["Conv2dSame", "ExportError", "export"]
+__all__ = ["ExportError", "SameConv2d", "export"]
 
 Array = npt.NDArray[Any]
 _BATCH = 32
@@ -93,7 +93,7 @@ def export(
     return emit.net.save(out_path, [first], last, labels)
 
 
-class _Observer(fx.Interpreter):
+class _Observer(fx.Interpreter):  # type: ignore[misc]
     """Runs the float network and keeps the range and shape of every value."""
 
     def __init__(self, traced: fx.GraphModule, percentile: float) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+
+from framekeep_models.torch_graph import SameConv2d
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +35,6 @@ SHIP_80 = ChainConfig(
     side=80, first=8, blocks=((16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (64, 1), (96, 2))
 )
 TOY_32 = ChainConfig(side=32, first=8, blocks=((16, 2), (24, 2)))
-
-
-class SameConv2d(nn.Conv2d):
-    """A convolution padded as TensorFlow Lite's SAME: the odd pixel of padding goes to the right and below.
-
-    torch pads both sides alike, which at stride 2 on an even size shifts the picture by one pixel.
-    """
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        down, across = (
-            max((-(-size // step) - 1) * step + kernel - size, 0)
-            for size, step, kernel in zip(x.shape[-2:], self.stride, self.kernel_size, strict=True)
-        )
-        if down or across:
-            x = F.pad(x, (across // 2, across - across // 2, down // 2, down - down // 2))
-        return F.conv2d(x, self.weight, self.bias, self.stride, groups=self.groups)
 
 
 def conv_bn(inputs: int, outputs: int, size: int, stride: int, groups: int = 1) -> list[nn.Module]:

@@ -21,13 +21,11 @@ class ExportError(ValueError):
     """The module holds something that cannot become an int8 .tflite; the text names it."""
 
 
-class Conv2dSame(nn.Conv2d):
-    """A convolution padded as TFLite's SAME, for any stride: the odd row and column go behind and below.
+class SameConv2d(nn.Conv2d):  # type: ignore[misc]
+    """A convolution padded as TFLite's SAME, for any stride: the odd row and column go below and behind.
 
-    torch's own `padding=1` with stride 2 puts them ahead; exported, that costs an extra PAD operator."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, **options: Any) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, padding=0, **options)
+    torch pads both sides alike, which at stride 2 on an even size shifts the picture by one pixel and,
+    exported, costs an extra PAD operator."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         top, bottom = same_padding(self, x.shape[2], 0)
@@ -64,9 +62,9 @@ class Layer:
     attrs: dict[str, Any] = field(default_factory=dict)
 
 
-class _Tracer(fx.Tracer):
+class _Tracer(fx.Tracer):  # type: ignore[misc]
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, Conv2dSame) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, SameConv2d) or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(module: nn.Module) -> fx.GraphModule:
@@ -196,7 +194,7 @@ def _attributes(kind: str, node: fx.Node, module: Any) -> dict[str, Any]:
         return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
 
     read: Callable[[], dict[str, Any]] | None = {
-        "conv": lambda: {"layer": module, "same": isinstance(module, Conv2dSame)},
+        "conv": lambda: {"layer": module, "same": isinstance(module, SameConv2d)},
         "conv_transpose": lambda: {"layer": module},
         "leaky_relu": lambda: {"alpha": arg(1, "negative_slope", 0.01)},
         "softmax": lambda: {"dim": arg(1, "dim")},

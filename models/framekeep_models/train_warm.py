@@ -17,8 +17,8 @@ from torch import nn
 
 from framekeep_models.data import DataError
 from framekeep_models.data_crops import U8
-from framekeep_models.nets import SameConv2d
 from framekeep_models.tflite_model import Operator, load
+from framekeep_models.torch_graph import SameConv2d
 from framekeep_models.train_loop import to_input
 
 Array = npt.NDArray[Any]

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from framekeep_models import reference, tflite_model  # noqa: E402
-from framekeep_models.export_torch import Conv2dSame, ExportError, export  # noqa: E402
+from framekeep_models.export_torch import ExportError, SameConv2d, export  # noqa: E402
 from tflite_micro import runtime  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
@@ -18,7 +18,7 @@ SIZE = 32
 
 
 def conv_norm_relu(inputs: int, outputs: int, kernel: int, **options: Any) -> nn.Sequential:
-    conv = Conv2dSame(inputs, outputs, kernel, bias=False, **options)
+    conv = SameConv2d(inputs, outputs, kernel, bias=False, **options)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU6())
 
 
@@ -123,7 +123,7 @@ def test_labels_and_fused_forms_are_in_the_file(exported: Path) -> None:
     assert model.labels == ("none", "ship", "cloud")
     assert (
         names.count("PAD") == 1
-    )  # torch's own stride 2; neither Conv2dSame nor ZeroPad2d like SAME needs one
+    )  # torch's own stride 2; neither SameConv2d nor ZeroPad2d like SAME needs one
     assert "RELU6" not in names
     assert model.operators[0].options["padding"] == "SAME"
 
