@@ -45,6 +45,8 @@ SUBTYPE_CHUNK = 3
 APID_RECORDS = 0x064  # decision records
 APID_IMAGES = 0x065  # frames of interest and their chunks
 
+CHUNK_SIZE_MAX = 4096  # the largest share of a picture in one packet
+
 CRC16_INIT = 0xFFFF  # polynomial 0x1021, not reflected, no final inversion
 
 TmHeader = Struct(
@@ -210,6 +212,7 @@ CONSTANTS: tuple[Constant, ...] = (
     Constant("FK_PACKET_SERVICE", SERVICE, "of every packet"),
     Constant("FK_PACKET_SUBTYPE_DECISION", SUBTYPE_DECISION, "a Decision follows"),
     Constant("FK_PACKET_SUBTYPE_FRAME", SUBTYPE_FRAME, "a FrameInfo follows"),
+    Constant("FK_PACKET_CHUNK_SIZE_MAX", CHUNK_SIZE_MAX, "largest share of a picture in one packet"),
     Constant("FK_PACKET_SUBTYPE_CHUNK", SUBTYPE_CHUNK, "a ChunkHeader and bytes follow"),
     Constant("FK_POLICY_MAGIC_VALUE", POLICY_MAGIC, "FKPO"),
     Constant("FK_POLICY_VERSION_VALUE", POLICY_VERSION, "of the policy's layout"),

@@ -14,6 +14,7 @@
 #define FK_PACKET_SERVICE                   128u /* of every packet */
 #define FK_PACKET_SUBTYPE_DECISION            1u /* a Decision follows */
 #define FK_PACKET_SUBTYPE_FRAME               2u /* a FrameInfo follows */
+#define FK_PACKET_CHUNK_SIZE_MAX         0x1000u /* largest share of a picture in one packet */
 #define FK_PACKET_SUBTYPE_CHUNK               3u /* a ChunkHeader and bytes follow */
 #define FK_POLICY_MAGIC_VALUE            0x464b504fu /* FKPO */
 #define FK_POLICY_VERSION_VALUE               1u /* of the policy's layout */

@@ -13,6 +13,7 @@ _Static_assert(FK_FRAME_PACKET_SIZE == FK_TM_BYTES + FK_FRAME_INFO_BYTES + FK_TR
                "so is that of a frame of interest");
 _Static_assert(FK_CHUNK_PACKET_REST == FK_TM_BYTES + FK_CHUNK_BYTES + FK_TRAILER_BYTES,
                "and that of a chunk, but for the picture's bytes");
+_Static_assert(FK_CHUNK_SIZE_MAX == FK_PACKET_CHUNK_SIZE_MAX, "the ground looks for no more");
 _Static_assert(FK_DECISION_RECORD_SIZE == FK_DECISION_RECORD_BYTES &&
                    FK_TM_TIME + FK_DECISION_RECORD_DECISION == FK_TM_BYTES,
                "a record lies in its packet as it lay in flash");

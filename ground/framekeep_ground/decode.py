@@ -1,0 +1,321 @@
+"""`fk-ground decode`: a downlink to a folder of pictures and tables."""
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from framekeep_ground import sources, tables
+from framekeep_ground.codes import Reason
+from framekeep_ground.decoder import Decoder, Gap
+from framekeep_ground.errors import UserError
+from framekeep_ground.jpeg_repair import Repaired, repair
+from framekeep_ground.output import replacing, write_bytes, write_csv
+from framekeep_ground.reassembly import Picture
+from framekeep_ground.sheet import Card, sheet
+
+TOOL = "fk-ground decode"
+GAP_COLUMNS = ("kind", "apid", "frame_id", "first", "last", "count")
+STATUS_COLUMNS = ("status", "file", "received", "shown")
+PROGRESS_FROM = 8 << 20  # bytes; smaller inputs are done before a bar can be read
+
+EPILOG = """\
+examples:
+  fk-ground decode downlink.bin --out pass7
+  fk-ground decode - --out pass7 < downlink.bin
+  fk-ground decode udp://:10015 --timeout 60 --out live
+  fk-ground decode "serial:///dev/ttyUSB0?baud=115200" --out bench
+
+OUT/ gets frames/ID.jpg (whole and checked), partial/ID.jpg (what came down of the
+others, the rest grey), decisions.csv, frames.csv, gaps.csv, summary.json and
+index.html. Several passes can be given at once; what one missed another may have.
+"""
+
+
+@dataclass
+class _Frame:
+    """What becomes of one picture."""
+
+    picture: Picture
+    status: str = "announced"
+    file: str = ""
+    shown: str = ""
+    info: dict[str, object] = field(default_factory=dict)
+
+    def received(self) -> int:
+        """Different bytes of it that came down."""
+        missing = sum(last - first + 1 for first, last in self.picture.holes())
+        return self.picture.size - missing
+
+
+class _Folder:
+    """The output folder: writes whole files, and removes the pictures of an earlier run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.written: set[str] = set()
+        self.ours = _is_ours(path / "summary.json")
+
+    def picture(self, name: str, data: bytes) -> None:
+        write_bytes(self.path / name, data)
+        self.written.add(name)
+
+    def remove_stale(self) -> None:
+        if not self.ours:
+            return
+        for old in [*self.path.glob("frames/*.jpg"), *self.path.glob("partial/*.jpg")]:
+            if old.stem.isdigit() and str(old.relative_to(self.path)) not in self.written:
+                old.unlink()
+
+
+def _is_ours(summary: Path) -> bool:
+    try:
+        return bool(json.loads(summary.read_text(encoding="utf-8")).get("tool") == TOOL)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def decode(inputs: Iterable[bytes], out: Path, source: str) -> dict[str, Any] | None:
+    """Decode what `inputs` yield into the folder `out`; the summary, or None if there was no packet."""
+    folder = _Folder(out)
+    decoder = Decoder(lambda picture, data: folder.picture(f"frames/{picture.frame_id}.jpg", data))
+    interrupted = False
+    try:
+        for piece in inputs:
+            decoder.feed(piece)
+    except KeyboardInterrupt:
+        interrupted = True
+    decoder.feed(b"", last=True)
+    if not sum(decoder.packets.values()):
+        return None
+    frames = _frames(decoder, folder)
+    gaps = decoder.gaps()
+    summary = _summary(decoder, frames, gaps) | {"source": source, "interrupted": interrupted}
+    decisions = decoder.decisions()
+    write_csv(out / "decisions.csv", tables.DECISION_COLUMNS, tables.rows(decisions, tables.DECISION_COLUMNS))
+    write_csv(out / "frames.csv", [*tables.FRAME_COLUMNS, *STATUS_COLUMNS], map(_frame_row, frames))
+    write_csv(out / "gaps.csv", GAP_COLUMNS, ([getattr(gap, c) for c in GAP_COLUMNS] for gap in gaps))
+    with replacing(out / "index.html") as file:
+        file.write(sheet(_cards(frames, out), summary))
+    folder.remove_stale()
+    with replacing(out / "summary.json") as file:
+        json.dump(summary, file, indent=2)
+        file.write("\n")
+    return summary
+
+
+# --- Frames ---------------------------------------------------------------------------------------
+
+
+def _frames(decoder: Decoder, folder: _Folder) -> list[_Frame]:
+    """Every picture with its status; writes what there is of those that are not whole."""
+    infos = _info_rows(decoder)
+    judged = [_judge(decoder, picture) for picture in decoder.pictures()]
+    best: dict[int, _Frame] = {}
+    for frame, _ in judged:
+        frame.info = infos.get((frame.picture.frame_id, frame.picture.size), {})
+        other = best.setdefault(frame.picture.frame_id, frame)
+        if other.status != "complete" and (frame.status == "complete" or frame.received() > other.received()):
+            best[frame.picture.frame_id] = frame
+    for frame, data in judged:
+        name = f"{frame.picture.frame_id}.jpg"
+        if frame.status == "complete":
+            frame.file = f"frames/{name}"
+        elif data is not None and best[frame.picture.frame_id] is frame:
+            frame.file = f"partial/{name}"
+            folder.picture(frame.file, data)
+    return [frame for frame, _ in judged]
+
+
+def _judge(decoder: Decoder, picture: Picture) -> tuple[_Frame, bytes | None]:
+    """The status of a picture and, where it is not whole, the best file that can be made of it."""
+    if picture.finished:
+        return _Frame(picture, "complete"), None
+    if not picture.parts:
+        return _Frame(picture), None
+    known = picture.known()
+    if not picture.holes():
+        status = "corrupt" if picture.crc32 else "unverified"
+        return _Frame(picture, status), known[0][1] if _opens(known[0][1]) else None
+    made = repair(known, picture.size, decoder.lent_headers(picture.frame_id))
+    if made is None or not _opens(made.data):
+        return _Frame(picture, "partial"), None
+    return _Frame(picture, "partial", shown=_shown(made)), made.data
+
+
+def _shown(made: Repaired) -> str:
+    text = f"{made.shown}/{made.total} intervals" if made.total > 1 else "up to the first gap"
+    return f"{text}, header of another picture" if made.borrowed else text
+
+
+def _opens(data: bytes) -> bool:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+    return True
+
+
+def _info_rows(decoder: Decoder) -> dict[tuple[int, int], dict[str, object]]:
+    """What is known of each picture: from its announcement, else from its decision record."""
+    found: dict[tuple[int, int], dict[str, object]] = {}
+    for records, columns in (
+        (decoder.infos(), tables.FRAME_COLUMNS),
+        (decoder.decisions(), tables.DECISION_COLUMNS),
+    ):
+        keys = zip(records["data_frame_id"].tolist(), records["data_size"].tolist(), strict=True)
+        for key, row in zip(keys, tables.rows(records, columns), strict=True):
+            found.setdefault(key, dict(zip(columns, row, strict=True)))
+    return found
+
+
+def _frame_row(frame: _Frame) -> list[object]:
+    picture = frame.picture
+    known = {"frame_id": picture.frame_id, "size": picture.size} | frame.info
+    if picture.time and "time" not in known:
+        known["time"] = tables.iso_time(picture.time)
+    values = [known.get(name, "") for name in tables.FRAME_COLUMNS]
+    return [*values, frame.status, frame.file, frame.received(), frame.shown]
+
+
+# --- Summary --------------------------------------------------------------------------------------
+
+
+def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap]) -> dict[str, Any]:
+    decisions = decoder.decisions()
+    reasons = Counter(tables.code_names(Reason, decisions["data_reason"].tolist()))
+    statuses = Counter(frame.status for frame in frames)
+    times = decoder.times()
+    span = tables.iso_times(times[[times.argmin(), times.argmax()]]) if len(times) else ["", ""]
+    return {
+        "tool": TOOL,
+        "bytes": decoder.bytes_read,
+        "bytes_skipped": decoder.bytes_skipped,
+        "packets": dict(decoder.packets),
+        "first_time": span[0],
+        "last_time": span[1],
+        "decisions": len(decisions),
+        "reasons": dict(sorted(reasons.items())),
+        "frames": {s: statuses[s] for s in ("complete", "partial", "unverified", "corrupt", "announced")},
+        "missing": {
+            kind: sum(gap.count for gap in gaps if gap.kind == kind)
+            for kind in ("sequence", "decision", "bytes", "input")
+        },
+        "resend": _resend(frames),
+    }
+
+
+def _resend(frames: list[_Frame]) -> list[str]:
+    """What to ask for so that every picture becomes whole: FRAME:FIRST-LAST,... and FRAME:info."""
+    wanted = []
+    done = {frame.picture.frame_id for frame in frames if frame.status == "complete"}
+    for frame in frames:
+        picture = frame.picture
+        if picture.frame_id in done:
+            continue
+        ranges = [f"{first}-{last}" for first, last in picture.holes()]
+        if frame.status == "corrupt":
+            ranges = [f"0-{picture.size - 1}"]
+        if not picture.crc32:
+            ranges.append("info")
+        if ranges:
+            wanted.append(f"{picture.frame_id}:{','.join(ranges)}")
+    return wanted
+
+
+def _cards(frames: list[_Frame], out: Path) -> Iterator[Card]:
+    for frame in frames:
+        if frame.file:
+            yield Card(
+                out / frame.file, frame.file, frame.picture.frame_id, frame.status, frame.shown, frame.info
+            )
+
+
+def report(summary: dict[str, Any], out: Path) -> str:
+    """The summary in a few lines for people."""
+    frames, missing = summary["frames"], summary["missing"]
+    reasons = ", ".join(f"{count} {name}" for name, count in summary["reasons"].items())
+    packets = ", ".join(f"{count:,} {name}" for name, count in summary["packets"].items())
+    states = ", ".join(f"{count} {name}" for name, count in frames.items() if count) or "none"
+    lines = [
+        f"{summary['source']}: {summary['bytes']:,} bytes, packets: {packets}",
+        f"time       {summary['first_time']} .. {summary['last_time']}",
+        f"decisions  {summary['decisions']:,}: {reasons or 'none'}",
+        f"pictures   {states}",
+    ]
+    if any(missing.values()):
+        lines.append(
+            f"missing    {missing['sequence']:,} packets, {missing['decision']:,} decision records, "
+            f"{missing['bytes']:,} picture bytes; {missing['input']:,} input bytes are no packet"
+        )
+    if summary["resend"]:
+        some = " ".join(summary["resend"][:8])
+        lines.append(f"resend     {some}{' ...' if len(summary['resend']) > 8 else ''}")
+    return "\n".join([*lines, f"look at    {out / 'index.html'}"])
+
+
+# --- Command line ---------------------------------------------------------------------------------
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `fk-ground decode`."""
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("source", nargs="+", metavar="SOURCE", help="file, -, udp://, tcp:// or serial://")
+    parser.add_argument("--out", type=Path, required=True, help="folder for pictures and tables")
+    parser.add_argument(
+        "--timeout", type=float, help="end after so many seconds of silence on a socket or line"
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Decode as the command line says; returns the exit status."""
+    if options.timeout is not None and options.timeout <= 0:
+        raise UserError(f"--timeout {options.timeout}: must be above 0")
+    if options.out.exists() and not options.out.is_dir():
+        raise UserError(f"{options.out}: is a file; name a folder for the output")
+    with _progress(options.source) as shown:
+        source = " ".join(options.source)
+        summary = decode(shown(_all(options.source, options.timeout)), options.out, source)
+    if summary is None:
+        print(f"fk-ground: {source}: no packet found; is it a framekeep downlink?", file=sys.stderr)
+        return 1
+    print(json.dumps(summary) if options.json else report(summary, options.out))
+    return 0
+
+
+def _all(names: list[str], timeout: float | None) -> Iterator[bytes]:
+    for name in names:
+        yield from sources.pieces(name, timeout)
+
+
+@contextlib.contextmanager
+def _progress(names: list[str]) -> Iterator[Any]:
+    """A bar on a terminal for files that take a while; nothing otherwise."""
+    total = sum(sources.size_of(name) or 0 for name in names)
+    if total < PROGRESS_FROM or not sys.stderr.isatty() or any(map(sources.is_live, names)):
+        yield lambda pieces: pieces
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    look = (TextColumn("decoding"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*look, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=total)
+
+        def counted(pieces: Iterable[bytes]) -> Iterator[bytes]:
+            for piece in pieces:
+                yield piece
+                progress.advance(task, len(piece))
+
+        yield counted

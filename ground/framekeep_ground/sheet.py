@@ -1,0 +1,111 @@
+"""A contact sheet: one page to look at instead of tables to read."""
+
+import base64
+import html
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+THUMBNAIL = 240  # pixels, longer side
+PICTURES_MAX = 300  # on one page; the tables have all
+
+_STYLE = """
+body{font:14px/1.4 system-ui,sans-serif;margin:2em auto;max-width:1200px;padding:0 1em;
+color:#222;background:#fafafa}
+h1{font-size:1.4em}table{border-collapse:collapse}td,th{padding:.1em .8em .1em 0;text-align:left}
+.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(220px,1fr));gap:14px;margin-top:1em}
+figure{margin:0;background:#fff;border:1px solid #ddd;border-radius:4px;overflow:hidden}
+figure.bad{border:2px solid #c60}.pic{position:relative}.pic img{display:block;width:100%}
+.box{position:absolute;border:2px solid #0c4;box-sizing:border-box}
+figcaption{padding:.4em .6em}.warn{color:#a40;font-weight:600}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One picture on the sheet."""
+
+    path: Path
+    link: str
+    frame_id: int
+    status: str
+    shown: str
+    info: dict[str, object]
+
+    @property
+    def value(self) -> int:
+        """What ranks it; 0 where nothing is known."""
+        return int(str(self.info.get("value", 0)))
+
+
+def sheet(cards: Iterable[Card], summary: dict[str, Any]) -> str:
+    """The page, self-contained: the most valuable pictures first."""
+    ranked = sorted(cards, key=lambda card: (-card.value, card.frame_id))
+    reasons = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{count:,}</td></tr>"
+        for name, count in summary["reasons"].items()
+    )
+    states = ", ".join(f"{count:,} {name}" for name, count in summary["frames"].items() if count) or "none"
+    note = (
+        f"<p>The {PICTURES_MAX} most valuable of {len(ranked):,}.</p>" if len(ranked) > PICTURES_MAX else ""
+    )
+    resend = " ".join(summary["resend"][:50])
+    return "\n".join(
+        [
+            "<!doctype html><meta charset=utf-8><title>framekeep downlink</title>",
+            f"<style>{_STYLE}</style>",
+            f"<h1>{html.escape(str(summary['source']))}</h1>",
+            f"<p>{summary['first_time']} to {summary['last_time']}. Pictures: {states}.</p>",
+            f"<table><tr><th>decision</th><th>frames</th></tr>{reasons}</table>",
+            f"<p class=warn>To ask for again: {html.escape(resend)}</p>" if resend else "",
+            note,
+            "<div class=grid>",
+            *(_figure(card) for card in ranked[:PICTURES_MAX]),
+            "</div>",
+            "",
+        ]
+    )
+
+
+def _figure(card: Card) -> str:
+    whole = card.status == "complete"
+    warning = (
+        "" if whole else f"<br><span class=warn>{html.escape(card.status)} {html.escape(card.shown)}</span>"
+    )
+    caption = f"frame {card.frame_id}"
+    if card.info:
+        caption += (
+            f"<br>class {card.info['class_index']}, score {card.info['score']}/255"
+            f"<br>value {card.info['value']}<br>{card.info['time']}"
+        )
+    return (
+        f'<figure{"" if whole else " class=bad"}><a href="{card.link}"><div class=pic>'
+        f'<img alt="frame {card.frame_id}" src="{_thumbnail(card.path)}">{_box(card)}'
+        f"</div></a><figcaption>{caption}{warning}</figcaption></figure>"
+    )
+
+
+def _box(card: Card) -> str:
+    if "box_width" not in card.info or not card.info["box_width"]:
+        return ""
+    left, top, width, height = (
+        100 * int(str(card.info[f"box_{side}"])) / 65535 for side in ("x", "y", "width", "height")
+    )
+    place = f"left:{left:.1f}%;top:{top:.1f}%;width:{width:.1f}%;height:{height:.1f}%"
+    return f'<div class=box style="{place}"></div>'
+
+
+def _thumbnail(path: Path) -> str:
+    try:
+        with Image.open(path) as image:
+            small = image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ""  # whole, as its CRC says, but no picture: the caption still shows it
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=70)
+    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"

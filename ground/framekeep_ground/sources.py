@@ -1,0 +1,110 @@
+"""Where packets come from: a file, standard input, a socket, a serial line."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from framekeep_ground.errors import UserError
+
+PIECE = 4 << 20  # bytes read from a file at a time
+LIVE_PIECE = 65536
+
+LIVE = ("udp", "tcp", "serial")
+
+
+def is_live(source: str) -> bool:
+    """Whether `source` may go on for ever."""
+    return source == "-" or urlsplit(source).scheme in LIVE
+
+
+def size_of(source: str) -> int | None:
+    """Bytes that will come, where that is known."""
+    path = Path(source)
+    return path.stat().st_size if not is_live(source) and path.is_file() else None
+
+
+def pieces(source: str, timeout: float | None = None) -> Iterator[bytes]:
+    """The bytes of `source`, piece by piece, until it ends or is silent for `timeout` seconds."""
+    if source == "-":
+        return _from_file(sys.stdin.buffer)
+    url = urlsplit(source)
+    if url.scheme == "udp":
+        return _from_udp(*_address(source, url, any_host=True), timeout)
+    if url.scheme == "tcp":
+        return _from_tcp(*_address(source, url, any_host=False), timeout)
+    if url.scheme == "serial":
+        return _from_serial(source, url, timeout)
+    return _from_path(source)
+
+
+def _from_path(source: str) -> Iterator[bytes]:
+    path = Path(source)
+    if path.is_dir():
+        raise UserError(f"{source}: is a folder; name the file that holds the packets")
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        hint = "name a file, - for standard input, udp://:PORT, tcp://HOST:PORT or serial:///dev/ttyX"
+        raise UserError(f"{source}: no such file; {hint}") from None
+    with file:
+        yield from _from_file(file)
+
+
+def _from_file(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(PIECE):
+        yield piece
+
+
+def _address(source: str, url: SplitResult, *, any_host: bool) -> tuple[str, int]:
+    try:
+        port = url.port
+    except ValueError:
+        port = None
+    if port is None or not (url.hostname or any_host):
+        raise UserError(f"{source}: needs a host and a port, such as {url.scheme}://127.0.0.1:5000")
+    return url.hostname or "0.0.0.0", port
+
+
+def _from_udp(host: str, port: int, timeout: float | None) -> Iterator[bytes]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as receiver:
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PIECE)
+        receiver.settimeout(timeout)
+        try:
+            receiver.bind((host, port))
+            while True:
+                yield receiver.recv(LIVE_PIECE)
+        except TimeoutError:
+            return
+        except OSError as error:
+            raise UserError(f"udp://{host}:{port}: {error.strerror or error}") from None
+
+
+def _from_tcp(host: str, port: int, timeout: float | None) -> Iterator[bytes]:
+    try:
+        with socket.create_connection((host, port), timeout) as connection:
+            while piece := connection.recv(LIVE_PIECE):
+                yield piece
+    except TimeoutError:
+        return
+    except OSError as error:
+        raise UserError(f"tcp://{host}:{port}: {error.strerror or error}; is the sender there?") from None
+
+
+def _from_serial(source: str, url: SplitResult, timeout: float | None) -> Iterator[bytes]:
+    try:
+        import serial
+    except ImportError:
+        raise UserError(f"{source}: reading a serial line needs pyserial; pip install pyserial") from None
+    baud = parse_qs(url.query).get("baud", ["115200"])[0]
+    if not baud.isdigit():
+        raise UserError(f"{source}: baud={baud} is no number; write serial:///dev/ttyUSB0?baud=115200")
+    try:
+        with serial.Serial(url.path, int(baud), timeout=timeout) as line:
+            while piece := line.read(1):
+                yield piece + line.read(line.in_waiting)
+    except (serial.SerialException, ValueError) as error:
+        raise UserError(f"{source}: {error}") from None

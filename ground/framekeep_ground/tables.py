@@ -1,0 +1,69 @@
+"""Decision records and frames as rows: the columns are the declaration's fields."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from construct import Construct
+
+from framekeep_ground import formats
+from framekeep_ground.codes import Error, Reason
+from framekeep_ground.layout import column, fields
+
+Records = npt.NDArray[np.void]
+
+
+def names(struct: Construct) -> list[str]:
+    """The columns of a struct: its plain fields, those of nested ones with the name before."""
+    return [field.name for field in fields(struct) if not field.nested]
+
+
+DECISION_COLUMNS = ["frame_id", "time", *names(formats.Decision)[1:]]
+FRAME_COLUMNS = ["frame_id", "time", *names(formats.FrameInfo)[1:]]
+
+
+def iso_times(times: npt.NDArray[np.int64]) -> list[str]:
+    """CUC times of packets as UTC, to the microsecond."""
+    fraction = ((times & 0xFFFF) * 1_000_000 + 0x8000) >> 16
+    microseconds = ((times >> 16) + formats.TM_EPOCH_UNIX) * 1_000_000 + fraction
+    texts: list[str] = np.datetime_as_string(microseconds.astype("datetime64[us]"), timezone="UTC").tolist()
+    return texts
+
+
+def code_names(kind: type[Reason] | type[Error], codes: Sequence[int]) -> list[str]:
+    """The names of codes; 0 of an error is OK, a code that is not in the list stays a number."""
+    known = {int(code): code.name for code in kind}
+    known.setdefault(0, "OK")
+    return [known.get(code, str(code)) for code in codes]
+
+
+def rows(records: Records, columns: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    """Packets of one kind, as `packets.columns` gives them, as rows of a table."""
+    return zip(*(_cells(records, name) for name in columns), strict=True)
+
+
+def _cells(records: Records, name: str) -> Sequence[object]:
+    if name == "time":
+        return iso_times(column(records, "header_time"))
+    if name == "model_id":
+        ids = np.ascontiguousarray(records["data_model_id"]).view(">u8").reshape(-1)
+        return [f"{number:016x}" for number in ids.tolist()]
+    values: list[int] = records[f"data_{name}"].tolist()
+    if name == "reason":
+        return code_names(Reason, values)
+    if name == "error":
+        return code_names(Error, values)
+    if name == "crc32":
+        return [f"{value:08x}" for value in values]
+    return values
+
+
+def first_of_each(records: Records) -> Records:
+    """One record a frame, in the order of frame ids; of several, the one that came first."""
+    _, index = np.unique(records["data_frame_id"], return_index=True)
+    return records[index]
+
+
+def iso_time(time: int) -> str:
+    """One CUC time as UTC."""
+    return iso_times(np.array([time], np.int64))[0]
