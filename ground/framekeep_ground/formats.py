@@ -22,6 +22,8 @@ from construct import (
     Struct,
 )
 
+from framekeep_ground.model_image import FKM_FORMATS, FKM_MAGIC, FKM_NONE, FKM_RECORD, FKM_SLICE, FKM_VERSION
+
 ICD = "docs/ICD.md"
 SPEC = "docs/SPEC.md"
 
@@ -200,6 +202,7 @@ FORMATS: tuple[Format, ...] = (
     Format("DecisionRecord", DecisionRecord, "FK_DECISION_RECORD", SPEC),
     Format("Policy", Policy, "FK_POLICY", SPEC),
     Format("PolicyClass", PolicyClass, "FK_POLICY_CLASS", SPEC),
+    *(Format(name, struct, prefix, SPEC) for name, struct, prefix in FKM_FORMATS),
 )
 
 CONSTANTS: tuple[Constant, ...] = (
@@ -216,4 +219,9 @@ CONSTANTS: tuple[Constant, ...] = (
     Constant("FK_PACKET_SUBTYPE_CHUNK", SUBTYPE_CHUNK, "a ChunkHeader and bytes follow"),
     Constant("FK_POLICY_MAGIC_VALUE", POLICY_MAGIC, "FKPO"),
     Constant("FK_POLICY_VERSION_VALUE", POLICY_VERSION, "of the policy's layout"),
+    Constant("FK_FKM_MAGIC_VALUE", FKM_MAGIC, "FKM1"),
+    Constant("FK_FKM_VERSION_VALUE", FKM_VERSION, "of the model image's layout"),
+    Constant("FK_FKM_SLICE", FKM_SLICE, "bytes of a model image under one CRC-32"),
+    Constant("FK_FKM_RECORD", FKM_RECORD, "bytes of an operator"),
+    Constant("FK_FKM_NONE", FKM_NONE, "no tensor"),
 )

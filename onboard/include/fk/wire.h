@@ -18,6 +18,11 @@
 #define FK_PACKET_SUBTYPE_CHUNK               3u /* a ChunkHeader and bytes follow */
 #define FK_POLICY_MAGIC_VALUE            0x464b504fu /* FKPO */
 #define FK_POLICY_VERSION_VALUE               1u /* of the policy's layout */
+#define FK_FKM_MAGIC_VALUE               0x314d4b46u /* FKM1 */
+#define FK_FKM_VERSION_VALUE                  1u /* of the model image's layout */
+#define FK_FKM_SLICE                     0x1000u /* bytes of a model image under one CRC-32 */
+#define FK_FKM_RECORD                        64u /* bytes of an operator */
+#define FK_FKM_NONE                      0xffffu /* no tensor */
 
 /* TmHeader: docs/ICD.md */
 #define FK_TM_PACKET_ID                       0u /* 2 B: version 000, type 0 (telemetry), secondary header 1, APID (11 bits) */
@@ -137,5 +142,125 @@
 #define FK_POLICY_CLASS_THRESHOLD             1u /* 1 B: least score, 0..255, at which a frame is of interest */
 #define FK_POLICY_CLASS_WEIGHT                2u /* 2 B: 0..257: a frame's value is score x weight */
 #define FK_POLICY_CLASS_BYTES                 4u /* in all */
+
+/* FkmHeader: docs/SPEC.md */
+#define FK_FKM_MAGIC                          0u /* 4 B: FKM1 */
+#define FK_FKM_VERSION                        4u /* 2 B: 1 */
+#define FK_FKM_HEADER_SIZE                    6u /* 2 B: bytes of this header */
+#define FK_FKM_IMAGE_SIZE                     8u /* 4 B: bytes of the whole image, CRCs too */
+#define FK_FKM_ARENA_SIZE                    12u /* 4 B: bytes for the tensors; a build adds its kernels' scratch */
+#define FK_FKM_MODEL_ID                      16u /* 8 B: first 8 bytes of the SHA-256 of the source .tflite */
+#define FK_FKM_FLAGS                         24u /* 4 B: bit 0: every tensor kept; bit 1: dead channels removed */
+#define FK_FKM_TENSORS                       28u /* 4 B: offset of the tensors */
+#define FK_FKM_OPERATORS                     32u /* 4 B: offset of the operators, in the order they run */
+#define FK_FKM_IO                            36u /* 4 B: offset of the input, then the outputs */
+#define FK_FKM_HEADS                         40u /* 4 B: offset of the heads */
+#define FK_FKM_LABELS                        44u /* 4 B: offset of the class names, each ended by a zero byte */
+#define FK_FKM_THRESHOLDS                    48u /* 4 B: offset of a byte per class: the score from which it counts as present */
+#define FK_FKM_LUTS                          52u /* 4 B: offset of the tables from pixel to input value, 256 bytes each */
+#define FK_FKM_CONSTANTS                     56u /* 4 B: offset of weights and tables, which end where the CRCs begin */
+#define FK_FKM_CRCS                          60u /* 4 B: offset of the CRC-32 of each 4096 bytes before it */
+#define FK_FKM_TENSOR_COUNT                  64u /* 2 B:  */
+#define FK_FKM_OPERATOR_COUNT                66u /* 2 B:  */
+#define FK_FKM_LABELS_SIZE                   68u /* 2 B: bytes; 0 = no names */
+#define FK_FKM_WIDTH                         70u /* 2 B: of the input picture, pixels; 0 = the input is no picture */
+#define FK_FKM_HEIGHT                        72u /* 2 B: of the input picture, pixels */
+#define FK_FKM_CHANNELS                      74u /* 1 B: 1 or 3; 0 = the input is no picture */
+#define FK_FKM_ORDER                         75u /* 1 B: 0 no picture, 1 grey, 2 RGB, 3 BGR */
+#define FK_FKM_FIT                           76u /* 1 B: 0 the frame is stretched, 1 cropped to the input's aspect */
+#define FK_FKM_LUT_COUNT                     77u /* 1 B: 0, 1 or one per channel */
+#define FK_FKM_OUTPUT_COUNT                  78u /* 1 B:  */
+#define FK_FKM_HEAD_COUNT                    79u /* 1 B:  */
+#define FK_FKM_CLASS_COUNT                   80u /* 1 B:  */
+#define FK_FKM_RESERVED                      81u /* 15 B: 0 */
+#define FK_FKM_BYTES                         96u /* in all */
+
+/* FkmTensor: docs/SPEC.md */
+#define FK_FKM_TENSOR_OFFSET                  0u /* 4 B: in the arena, a multiple of 16; tensors may share memory */
+#define FK_FKM_TENSOR_SIZE                    4u /* 4 B: bytes */
+#define FK_FKM_TENSOR_SOURCE                  8u /* 2 B: its number in the .tflite */
+#define FK_FKM_TENSOR_RANK                   10u /* 1 B: dimensions that count, 0..5 */
+#define FK_FKM_TENSOR_RESERVED               11u /* 1 B: 0 */
+#define FK_FKM_TENSOR_SHAPE                  12u /* 20 B: outermost first */
+#define FK_FKM_TENSOR_BYTES                  32u /* in all */
+
+/* FkmIo: docs/SPEC.md */
+#define FK_FKM_IO_TENSOR                      0u /* 2 B: number of the tensor */
+#define FK_FKM_IO_ZERO_POINT                  2u /* 2 B: the value that stands for 0 */
+#define FK_FKM_IO_SCALE                       4u /* 4 B: IEEE 754 single: real = scale * (value - zero_point); unused on board */
+#define FK_FKM_IO_BYTES                       8u /* in all */
+
+/* FkmOp: docs/SPEC.md */
+#define FK_FKM_OP_KIND                        0u /* 1 B: which kernel, see the table of kinds */
+#define FK_FKM_OP_LAYOUT                      1u /* 1 B: how the weights are packed, 0 = as in the .tflite */
+#define FK_FKM_OP_INPUT                       2u /* 2 B: tensor */
+#define FK_FKM_OP_INPUT2                      4u /* 2 B: tensor, 0xFFFF = none */
+#define FK_FKM_OP_OUTPUT                      6u /* 2 B: tensor */
+#define FK_FKM_OP_BYTES                       8u /* in all */
+
+/* FkmWindow: docs/SPEC.md */
+#define FK_FKM_WINDOW_OP                      0u /* 8 B: kinds 1 to 4 */
+#define FK_FKM_WINDOW_OP_KIND                 0u /* 1 B: which kernel, see the table of kinds */
+#define FK_FKM_WINDOW_OP_LAYOUT               1u /* 1 B: how the weights are packed, 0 = as in the .tflite */
+#define FK_FKM_WINDOW_OP_INPUT                2u /* 2 B: tensor */
+#define FK_FKM_WINDOW_OP_INPUT2               4u /* 2 B: tensor, 0xFFFF = none */
+#define FK_FKM_WINDOW_OP_OUTPUT               6u /* 2 B: tensor */
+#define FK_FKM_WINDOW_IN_H                    8u /* 2 B:  */
+#define FK_FKM_WINDOW_IN_W                   10u /* 2 B:  */
+#define FK_FKM_WINDOW_IN_C                   12u /* 2 B:  */
+#define FK_FKM_WINDOW_OUT_H                  14u /* 2 B:  */
+#define FK_FKM_WINDOW_OUT_W                  16u /* 2 B:  */
+#define FK_FKM_WINDOW_OUT_C                  18u /* 2 B:  */
+#define FK_FKM_WINDOW_KERNEL_H               20u /* 2 B:  */
+#define FK_FKM_WINDOW_KERNEL_W               22u /* 2 B:  */
+#define FK_FKM_WINDOW_STRIDE_H               24u /* 2 B:  */
+#define FK_FKM_WINDOW_STRIDE_W               26u /* 2 B:  */
+#define FK_FKM_WINDOW_DILATION_H             28u /* 2 B:  */
+#define FK_FKM_WINDOW_DILATION_W             30u /* 2 B:  */
+#define FK_FKM_WINDOW_PAD_TOP                32u /* 2 B: rows of zero point before the first */
+#define FK_FKM_WINDOW_PAD_LEFT               34u /* 2 B: columns of zero point before the first */
+#define FK_FKM_WINDOW_IN_ZERO                36u /* 1 B: zero point of the input */
+#define FK_FKM_WINDOW_OUT_ZERO               37u /* 1 B: zero point of the output */
+#define FK_FKM_WINDOW_ACT_MIN                38u /* 1 B: least output */
+#define FK_FKM_WINDOW_ACT_MAX                39u /* 1 B: largest output */
+#define FK_FKM_WINDOW_WEIGHTS                40u /* 4 B: offset, 0 for pools */
+#define FK_FKM_WINDOW_TABLE                  44u /* 4 B: offset of an FkmChannel per output channel, 0 for pools */
+#define FK_FKM_WINDOW_RESERVED               48u /* 16 B: 0 */
+#define FK_FKM_WINDOW_BYTES                  64u /* in all */
+
+/* FkmChannel: docs/SPEC.md */
+#define FK_FKM_CHANNEL_BIAS                   0u /* 4 B: with -in_zero * (sum of the weights) inside */
+#define FK_FKM_CHANNEL_MULTIPLIER             4u /* 4 B: sum * multiplier * 2^(shift-31) is the output less its zero point */
+#define FK_FKM_CHANNEL_SHIFT                  8u /* 4 B: -31..30 */
+#define FK_FKM_CHANNEL_BYTES                 12u /* in all */
+
+/* FkmSoftmax: docs/SPEC.md */
+#define FK_FKM_SOFTMAX_OP                     0u /* 8 B: kind 5 */
+#define FK_FKM_SOFTMAX_OP_KIND                0u /* 1 B: which kernel, see the table of kinds */
+#define FK_FKM_SOFTMAX_OP_LAYOUT              1u /* 1 B: how the weights are packed, 0 = as in the .tflite */
+#define FK_FKM_SOFTMAX_OP_INPUT               2u /* 2 B: tensor */
+#define FK_FKM_SOFTMAX_OP_INPUT2              4u /* 2 B: tensor, 0xFFFF = none */
+#define FK_FKM_SOFTMAX_OP_OUTPUT              6u /* 2 B: tensor */
+#define FK_FKM_SOFTMAX_ROWS                   8u /* 4 B:  */
+#define FK_FKM_SOFTMAX_DEPTH                 12u /* 4 B: values of a row */
+#define FK_FKM_SOFTMAX_EXPS                  16u /* 4 B: offset of exp(-d * scale * beta) as Q0.31, d = 0, 1, ... */
+#define FK_FKM_SOFTMAX_EXP_COUNT             20u /* 4 B: 1..256; it is 0 beyond */
+#define FK_FKM_SOFTMAX_RESERVED              24u /* 40 B: 0 */
+#define FK_FKM_SOFTMAX_BYTES                 64u /* in all */
+
+/* FkmHead: docs/SPEC.md */
+#define FK_FKM_HEAD_KIND                      0u /* 1 B: 1 score by table, 2 softmax over a cell's channels */
+#define FK_FKM_HEAD_OUTPUT                    1u /* 1 B: which output */
+#define FK_FKM_HEAD_FIRST                     2u /* 1 B: channel of class 0; those before are background */
+#define FK_FKM_HEAD_ANCHORS                   3u /* 1 B: per cell, at least 1 */
+#define FK_FKM_HEAD_GRID_H                    4u /* 2 B: cells; 1 for a classifier */
+#define FK_FKM_HEAD_GRID_W                    6u /* 2 B: cells; 1 for a classifier */
+#define FK_FKM_HEAD_DEPTH                     8u /* 2 B: channels of an anchor */
+#define FK_FKM_HEAD_OBJECT                   10u /* 1 B: channel whose score scales those of the classes, 255 = none */
+#define FK_FKM_HEAD_BOX                      11u /* 1 B: first of the channels x, y, w, h; 255 = none */
+#define FK_FKM_HEAD_SCORES                   12u /* 4 B: offset of 256 scores (kind 1) or of 256 u32 in proportion to e^-d (kind 2) */
+#define FK_FKM_HEAD_BOXES                    16u /* 4 B: offset of 256 i32 for x and y, 256 i32 for w and h, (w, h) of each anchor */
+#define FK_FKM_HEAD_RESERVED                 20u /* 12 B: 0 */
+#define FK_FKM_HEAD_BYTES                    32u /* in all */
 
 #endif

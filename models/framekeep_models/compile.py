@@ -1,0 +1,66 @@
+"""`fk-models compile`: a .tflite in, a model image and a report out."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from framekeep_models import fkm
+from framekeep_models.contract import Contract, Wishes, make_contract
+from framekeep_models.lower import lower
+from framekeep_models.plan import Plan, plan
+from framekeep_models.program import Program
+from framekeep_models.tflite_model import Model, load
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How far the compiler may go."""
+
+    keep_all: bool = False  # every tensor keeps its own memory until the end
+    keep_dead: bool = False  # channels with constant outputs stay
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    image: bytes
+    model: Model
+    program: Program
+    plan: Plan
+    contract: Contract
+    notes: tuple[str, ...]
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+def compile_model(
+    source: Path | bytes, wishes: Wishes | None = None, options: Options | None = None
+) -> Compiled:
+    """Compiles; raises ModelError or ModelFileError with what is wrong."""
+    wishes, options = wishes or Wishes(), options or Options()
+    blob = source if isinstance(source, bytes) else source.read_bytes()
+    model = load(blob)
+    program, notes = lower(model)
+    if model.labels and not wishes.labels:
+        wishes = Wishes(**{**_fields(wishes), "labels": model.labels})
+    contract = make_contract(program, wishes)
+    planned = plan(program, keep_all=options.keep_all)
+    digest = hashlib.sha256(blob).digest()
+    flags = fkm.FLAG_KEEP_ALL if options.keep_all else 0
+    image = fkm.write(program, planned, contract, digest[:8], flags)
+    all_notes = (*notes, *wishes.notes)
+    report = {
+        "model_id": digest[:8].hex(),
+        "image_bytes": len(image),
+        "arena_bytes": planned.size,
+        "arena_lower_bound": planned.bound,
+        "operators": len(program.ops),
+        "macs": program.macs(),
+        "weight_bytes": program.weight_bytes(),
+        "classes": list(contract.labels) or contract.class_count,
+        "notes": list(all_notes),
+    }
+    return Compiled(image, model, program, planned, contract, all_notes, report)
+
+
+def _fields(wishes: Wishes) -> dict[str, Any]:
+    return {name: getattr(wishes, name) for name in wishes.__dataclass_fields__}

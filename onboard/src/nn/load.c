@@ -1,0 +1,206 @@
+#include <string.h>
+
+#include "fk/bytes.h"
+#include "fk/crc.h"
+#include "fk/wire.h"
+#include "nn/head.h"
+#include "nn/step.h"
+
+enum {
+    ARENA_MAX = 1 << 30,
+    SIDE_MAX = FK_FRAME_SIDE_MAX
+};
+
+static int within(uint32_t offset, uint64_t bytes, uint32_t end)
+{
+    return offset >= FK_FKM_BYTES && offset <= end && bytes <= end - offset;
+}
+
+/* One CRC-32 per slice of all that lies before the table of CRCs. */
+static int check_slices(const uint8_t *image, uint32_t size, uint32_t crcs)
+{
+    const uint32_t slices = (crcs + FK_SLICE_SIZE - 1) / FK_SLICE_SIZE;
+    if (crcs < FK_FKM_BYTES || crcs % 4 || crcs > size || size - crcs != slices * 4) {
+        return FK_ERR_CORRUPT;
+    }
+    for (uint32_t i = 0; i < slices; i++) {
+        const uint32_t begin = i * FK_SLICE_SIZE;
+        const uint32_t bytes = crcs - begin < FK_SLICE_SIZE ? crcs - begin : FK_SLICE_SIZE;
+        if (fk_crc32(FK_CRC32_INIT, image + begin, bytes) != fk_get_u32le(image + crcs + 4 * i)) {
+            return FK_ERR_CORRUPT;
+        }
+    }
+    return FK_OK;
+}
+
+static void read_header(fk_model *m, const uint8_t *p)
+{
+    memcpy(m->id, p + FK_FKM_MODEL_ID, sizeof m->id);
+    m->width = fk_get_u16le(p + FK_FKM_WIDTH);
+    m->height = fk_get_u16le(p + FK_FKM_HEIGHT);
+    m->channels = p[FK_FKM_CHANNELS];
+    m->order = p[FK_FKM_ORDER];
+    m->fit = p[FK_FKM_FIT];
+    m->class_count = p[FK_FKM_CLASS_COUNT];
+    m->output_count = p[FK_FKM_OUTPUT_COUNT];
+    m->head_count = p[FK_FKM_HEAD_COUNT];
+    m->lut_count = p[FK_FKM_LUT_COUNT];
+    m->operator_count = fk_get_u16le(p + FK_FKM_OPERATOR_COUNT);
+    m->tensor_count = fk_get_u16le(p + FK_FKM_TENSOR_COUNT);
+    m->labels_size = fk_get_u16le(p + FK_FKM_LABELS_SIZE);
+    m->scratch = fk_get_u32le(p + FK_FKM_ARENA_SIZE);
+    m->tensors = p + fk_get_u32le(p + FK_FKM_TENSORS);
+    m->operators = p + fk_get_u32le(p + FK_FKM_OPERATORS);
+    m->io = p + fk_get_u32le(p + FK_FKM_IO);
+    m->heads = p + fk_get_u32le(p + FK_FKM_HEADS);
+    m->labels = p + fk_get_u32le(p + FK_FKM_LABELS);
+    m->thresholds = p + fk_get_u32le(p + FK_FKM_THRESHOLDS);
+    m->luts = p + fk_get_u32le(p + FK_FKM_LUTS);
+}
+
+/* Every section lies between the header and the CRCs. */
+static int check_sections(const uint8_t *p, uint32_t crcs)
+{
+    const struct {
+        uint32_t field;
+        uint64_t bytes;
+    } sections[] = {
+        {FK_FKM_TENSORS, (uint64_t)fk_get_u16le(p + FK_FKM_TENSOR_COUNT) * FK_FKM_TENSOR_BYTES},
+        {FK_FKM_OPERATORS, (uint64_t)fk_get_u16le(p + FK_FKM_OPERATOR_COUNT) * FK_FKM_RECORD},
+        {FK_FKM_IO, (1u + p[FK_FKM_OUTPUT_COUNT]) * FK_FKM_IO_BYTES},
+        {FK_FKM_HEADS, p[FK_FKM_HEAD_COUNT] * FK_FKM_HEAD_BYTES},
+        {FK_FKM_LABELS, fk_get_u16le(p + FK_FKM_LABELS_SIZE)},
+        {FK_FKM_THRESHOLDS, p[FK_FKM_CLASS_COUNT]},
+        {FK_FKM_LUTS, p[FK_FKM_LUT_COUNT] * 256u},
+        {FK_FKM_CONSTANTS, 0},
+    };
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        if (!within(fk_get_u32le(p + sections[i].field), sections[i].bytes, crcs)) {
+            return FK_ERR_CORRUPT;
+        }
+    }
+    return FK_OK;
+}
+
+/* The tensor of the input (0) or of an output (1, 2, ...). */
+static int io_tensor(fk_tensor *t, const fk_model *m, unsigned index)
+{
+    return fk_model_tensor(t, m, fk_get_u16le(m->io + index * FK_FKM_IO_BYTES + FK_FKM_IO_TENSOR));
+}
+
+static int check_input(const fk_model *m)
+{
+    fk_tensor input;
+    if (io_tensor(&input, m, 0) != FK_OK) {
+        return FK_ERR_CORRUPT;
+    }
+    if (m->order == FK_ORDER_NONE) {
+        return FK_OK;
+    }
+    const unsigned channels = m->order == FK_ORDER_GREY ? 1 : 3;
+    if (m->order > FK_ORDER_BGR || m->fit > FK_FIT_CROP || m->channels != channels || !m->width ||
+        !m->height || m->width > SIDE_MAX || m->height > SIDE_MAX ||
+        (uint32_t)m->width * m->height * m->channels != input.size) {
+        return FK_ERR_CORRUPT;
+    }
+    return m->lut_count == 1 || m->lut_count == channels ? FK_OK : FK_ERR_CORRUPT;
+}
+
+/* Labels are class_count texts, each ended by a zero. */
+static int check_labels(const fk_model *m)
+{
+    unsigned texts = 0;
+    for (unsigned i = 0; i < m->labels_size; i++) {
+        texts += m->labels[i] == 0;
+    }
+    const int ended = m->labels_size == 0 || m->labels[m->labels_size - 1] == 0;
+    return ended && (m->labels_size == 0 || texts == m->class_count) ? FK_OK : FK_ERR_CORRUPT;
+}
+
+/* Every tensor and operator; adds the scratch that the kernels of this build
+ * want to the arena. */
+static int check_plan(fk_model *m)
+{
+    uint32_t scratch = 0;
+    fk_tensor tensor;
+    for (unsigned i = 0; i < m->tensor_count; i++) {
+        if (fk_model_tensor(&tensor, m, i) != FK_OK) {
+            return FK_ERR_CORRUPT;
+        }
+    }
+    for (unsigned i = 0; i < m->operator_count; i++) {
+        fk_step step;
+        const fk_operator *op;
+        const int err = fk_step_parse(&step, m, i, &op);
+        if (err != FK_OK) {
+            return err;
+        }
+        if (step.scratch_size > ARENA_MAX) {
+            return FK_ERR_CORRUPT;
+        }
+        scratch = step.scratch_size > scratch ? (uint32_t)step.scratch_size : scratch;
+    }
+    m->arena_size = m->scratch + scratch;
+    for (unsigned i = 0; i < m->output_count; i++) {
+        if (io_tensor(&tensor, m, 1 + i) != FK_OK) {
+            return FK_ERR_CORRUPT;
+        }
+    }
+    return FK_OK;
+}
+
+int fk_model_load(fk_model *m, const uint8_t *image, size_t size)
+{
+    memset(m, 0, sizeof *m);
+    if ((uintptr_t)image % FK_IMAGE_ALIGN) {
+        return FK_ERR_INVAL;
+    }
+    if (size < FK_FKM_BYTES || fk_get_u32le(image + FK_FKM_MAGIC) != FK_FKM_MAGIC_VALUE) {
+        return FK_ERR_CORRUPT;
+    }
+    if (fk_get_u16le(image + FK_FKM_VERSION) != FK_FKM_VERSION_VALUE) {
+        return FK_ERR_VERSION;
+    }
+    m->size = fk_get_u32le(image + FK_FKM_IMAGE_SIZE);
+    if (m->size > size || fk_get_u16le(image + FK_FKM_HEADER_SIZE) != FK_FKM_BYTES) {
+        return FK_ERR_CORRUPT;
+    }
+    m->image = image;
+    const uint32_t crcs = fk_get_u32le(image + FK_FKM_CRCS);
+    int err = check_slices(image, m->size, crcs);
+    if (err == FK_OK) {
+        err = check_sections(image, crcs);
+    }
+    if (err != FK_OK) {
+        return err;
+    }
+    read_header(m, image);
+    if (m->scratch > ARENA_MAX || m->scratch % FK_ARENA_ALIGN) {
+        return FK_ERR_CORRUPT;
+    }
+    err = check_plan(m);
+    if (err == FK_OK) {
+        err = check_input(m);
+    }
+    if (err == FK_OK) {
+        err = check_labels(m);
+    }
+    return err == FK_OK ? fk_heads_check(m) : err;
+}
+
+const char *fk_model_label(const fk_model *m, unsigned class_index)
+{
+    if (class_index >= m->class_count || m->labels_size == 0) {
+        return "";
+    }
+    const uint8_t *text = m->labels;
+    for (; class_index > 0; class_index--) {
+        text += strlen((const char *)text) + 1;
+    }
+    return (const char *)text;
+}
+
+uint8_t fk_model_threshold(const fk_model *m, unsigned class_index)
+{
+    return class_index < m->class_count ? m->thresholds[class_index] : 128;
+}

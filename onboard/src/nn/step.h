@@ -1,0 +1,58 @@
+/* From the bytes of an operator record to a kernel's call, checked.
+ *
+ * A record is parsed when the image is loaded, to be refused or measured, and
+ * again whenever it runs: the same function, so what runs was checked. */
+#ifndef FK_NN_STEP_H
+#define FK_NN_STEP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fk/nn.h"
+#include "nn/kernels.h"
+
+typedef enum {
+    FK_OP_CONV = 1,
+    FK_OP_DEPTHWISE = 2,
+    FK_OP_AVG_POOL = 3,
+    FK_OP_MAX_POOL = 4,
+    FK_OP_SOFTMAX = 5,
+    FK_OP_COUNT
+} fk_op_kind;
+
+/* Where a tensor lies in the arena. */
+typedef struct {
+    uint32_t offset, size;
+} fk_tensor;
+
+/* An operator, ready to run. */
+typedef struct {
+    fk_tensor input, input2, output;
+    size_t scratch_size;
+    union {
+        fk_window window;
+        fk_softmax softmax;
+    } as;
+} fk_step;
+
+/* What the engine knows of a kind of operator. */
+typedef struct {
+    /* Fills in step->as and step->scratch_size; the tensors are there already. */
+    int (*parse)(fk_step *step, const fk_model *m, const uint8_t *record);
+    void (*run)(const fk_step *step, uint8_t *arena, uint8_t *scratch);
+} fk_operator;
+
+extern const fk_operator fk_op_conv, fk_op_depthwise, fk_op_avg_pool, fk_op_max_pool, fk_op_softmax;
+
+/* Parses the record completely. FK_ERR_UNSUPPORTED for a kind that this build
+ * does not have, FK_ERR_CORRUPT for anything that does not add up. */
+int fk_step_parse(fk_step *step, const fk_model *m, unsigned index, const fk_operator **op);
+
+/* A tensor by its number; FK_ERR_CORRUPT if there is none or it leaves the arena. */
+int fk_model_tensor(fk_tensor *tensor, const fk_model *m, unsigned index);
+
+/* `count` constants of `size` bytes each at `offset` of the image, aligned to
+ * min(size, 4); NULL unless they lie wholly within the section of constants. */
+const uint8_t *fk_model_constant(const fk_model *m, uint32_t offset, uint64_t count, uint32_t size);
+
+#endif
