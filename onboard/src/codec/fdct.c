@@ -6,7 +6,7 @@
 
 #include "codec/tables.h"
 
-enum { FRACTION = 13 };
+enum { FRACTION = 14 };
 
 /* cos(k pi/16) sqrt(2) are the scales s of the outputs (1 for k = 0); here 2^14 / s. */
 static const uint16_t inverse_scale[8] = {16384, 11812, 12540, 13933, 16384, 20853, 30274, 59384};
@@ -16,9 +16,9 @@ void fk_jpeg_divisors_make(fk_jpeg_divisors *out, const uint8_t *quant)
     for (unsigned u = 0; u < 8; u++) {
         for (unsigned v = 0; v < 8; v++) {
             /* an output is coefficient * 8 s_u s_v * 2^FRACTION; the product is divided by
-             * 2^32, so the reciprocal is 2^16 / (s_u s_v q) */
+             * 2^32, so the reciprocal is 2^15 / (s_u s_v q) */
             const uint32_t scale = (uint32_t)inverse_scale[u] * inverse_scale[v]; /* << 28 */
-            const uint32_t divisor = (uint32_t)quant[fk_jpeg_zigzag[u * 8 + v]] << 12;
+            const uint32_t divisor = (uint32_t)quant[fk_jpeg_zigzag[u * 8 + v]] << 13;
             out->reciprocal[u * 8 + v] = (int32_t)(scale / divisor + (scale % divisor >= divisor / 2));
         }
     }
@@ -44,10 +44,10 @@ static inline int32_t high_rounded(int32_t a, int32_t b)
 
 /* Factors of the row pass, in 2^FRACTION, and of the column pass, in 2^31. */
 enum {
-    ROW_0_38 = 3135,  /* cos 6pi/16                            */
-    ROW_0_54 = 4433,  /* cos 2pi/16 - cos 6pi/16               */
-    ROW_0_71 = 5793,  /* cos 4pi/16                            */
-    ROW_1_31 = 10703, /* cos 2pi/16 + cos 6pi/16               */
+    ROW_0_38 = 6270,  /* cos 6pi/16                            */
+    ROW_0_54 = 8867,  /* cos 2pi/16 - cos 6pi/16               */
+    ROW_0_71 = 11585,  /* cos 4pi/16                            */
+    ROW_1_31 = 21407, /* cos 2pi/16 + cos 6pi/16               */
     ROW_1 = 1 << FRACTION,
     COL_0_38 = 821806413,
     COL_0_54 = 1162209775,

@@ -16,7 +16,7 @@ void fk_jpeg_divisors_make(fk_jpeg_divisors *out, const uint8_t *quant);
 /* Transforms `in` (rows `stride` bytes apart, samples 0..255) and rounds each coefficient,
  * divided, to nearest: `out` gets 64 in zigzag order, the DC one less the level shift of
  * 128. `work` is scratch of 64. The result differs from that of exact arithmetic by less
- * than 0.05 before rounding. */
+ * than 0.02 before rounding. */
 void fk_jpeg_fdct(int16_t *out, const uint8_t *in, uint32_t stride, const fk_jpeg_divisors *divisors,
                   int32_t *work);
 
