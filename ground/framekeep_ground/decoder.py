@@ -156,5 +156,5 @@ class Decoder:
 
 
 def _joined(parts: list[Records], packet: object) -> Records:
-    empty: Records = np.empty(0, dtype(packet))
-    return np.concatenate([empty, *parts])
+    # not np.concatenate, which would turn the columns' byte order
+    return np.frombuffer(b"".join(part.tobytes() for part in parts), dtype(packet))
