@@ -1,0 +1,289 @@
+"""`fk-ground decode` as a user meets it: files, exit statuses, one-line errors."""
+
+import csv
+import io
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from framekeep_ground.cli import main
+from framekeep_ground.decode import decode
+from PIL import Image
+
+from tests.ground.downlinks import sent
+
+
+@pytest.fixture
+def downlink(tmp_path: Path) -> Path:
+    path = tmp_path / "downlink.bin"
+    path.write_bytes(b"".join(sent().packets))
+    return path
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "framekeep_ground.cli", *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=60, check=False)
+
+
+def one_line(text: str) -> str:
+    assert text.count("\n") == 1 and text.startswith("fk-ground: "), text
+    return text
+
+
+def test_pictures_are_the_bytes_that_were_sent(
+    downlink: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["decode", str(downlink), "--out", str(out), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert {int(p.stem): p.read_bytes() for p in (out / "frames").iterdir()} == sent().pictures
+    assert not (out / "partial").exists()
+    assert summary["frames"] == {"complete": 3, "partial": 0, "unverified": 0, "corrupt": 0, "announced": 0}
+    assert summary["decisions"] == 6
+    assert summary["reasons"] == {"BLANK": 1, "BRIGHT": 1, "DARK": 1, "KEPT": 2, "LOW_SCORE": 1}
+    assert summary["resend"] == []
+    assert summary == json.loads((out / "summary.json").read_text())
+
+
+def test_tables_have_the_fields_of_the_packets(downlink: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    main(["decode", str(downlink), "--out", str(out)])
+    decisions = table(out / "decisions.csv")
+    assert [row["frame_id"] for row in decisions] == ["0", "1", "2", "3", "4", "5"]
+    assert decisions[3] == {
+        "frame_id": "3",
+        "time": "2026-11-22T12:00:00.500000Z",
+        "size": "0",
+        "value": "300",
+        "reason": "BLANK",
+        "class_index": "0",
+        "score": "120",
+        "mean": "0",
+        "contrast": "0",
+        "error": "OK",
+        "box_x": "0",
+        "box_y": "0",
+        "box_width": "0",
+        "box_height": "0",
+        "model_id": "0123456789abcdef",
+    }
+    frames = {row["frame_id"]: row for row in table(out / "frames.csv")}
+    assert frames["5"]["file"] == "frames/5.jpg"
+    assert frames["5"]["status"] == "complete"
+    assert frames["5"]["received"] == frames["5"]["size"] == str(len(sent().pictures[5]))
+    assert table(out / "gaps.csv") == []
+
+
+def test_what_is_missing_is_said_and_never_lies_among_the_frames(tmp_path: Path) -> None:
+    packets = sent().packets
+    chunks = [n for n, p in enumerate(packets) if p[8] == 3]
+    lost = chunks[len(chunks) // 2]
+    path, out = tmp_path / "cut.bin", tmp_path / "out"
+    path.write_bytes(b"".join(p for n, p in enumerate(packets) if n != lost))
+    assert main(["decode", str(path), "--out", str(out), "--json"]) == 0
+    frame_id, offset = (int.from_bytes(packets[lost][at : at + 4]) for at in (20, 24))
+    assert not (out / f"frames/{frame_id}.jpg").exists()
+    with Image.open(out / f"partial/{frame_id}.jpg") as image:
+        image.load()
+    frames = {int(row["frame_id"]): row for row in table(out / "frames.csv")}
+    assert (frames[frame_id]["status"], frames[frame_id]["file"]) == ("partial", f"partial/{frame_id}.jpg")
+    size = len(packets[lost]) - 34
+    wanted = {"apid": "", "frame_id": str(frame_id), "first": str(offset), "last": str(offset + size - 1)}
+    gaps = table(out / "gaps.csv")
+    assert wanted | {"kind": "bytes", "count": str(size)} in gaps
+    assert [(g["apid"], g["count"]) for g in gaps if g["kind"] == "sequence"] == [("101", "1")]
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["resend"] == [f"{frame_id}:{offset}-{offset + size - 1}"]
+
+
+def test_a_picture_that_was_never_announced_cannot_be_checked_and_says_so(tmp_path: Path) -> None:
+    path, out = tmp_path / "cut.bin", tmp_path / "out"
+    path.write_bytes(b"".join(p for p in sent().packets if p[8] != 2))
+    assert main(["decode", str(path), "--out", str(out)]) == 0
+    assert not (out / "frames").exists()
+    frames = table(out / "frames.csv")
+    assert [row["status"] for row in frames] == ["unverified"] * 3
+    assert {int(p.stem): p.read_bytes() for p in (out / "partial").iterdir()} == sent().pictures
+    assert json.loads((out / "summary.json").read_text())["resend"] == ["0:info", "2:info", "5:info"]
+
+
+def test_passes_are_decoded_together(tmp_path: Path) -> None:
+    packets, out = sent().packets, tmp_path / "out"
+    for name, part in (("a", packets[::2]), ("b", packets[1::2])):
+        (tmp_path / name).write_bytes(b"".join(part))
+    assert main(["decode", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(out)]) == 0
+    assert len(list((out / "frames").iterdir())) == 3
+
+
+def test_a_second_run_leaves_nothing_of_the_first(downlink: Path, tmp_path: Path) -> None:
+    out, less = tmp_path / "out", tmp_path / "less.bin"
+    main(["decode", str(downlink), "--out", str(out)])
+    (out / "frames/notes.jpg").write_bytes(b"not ours")
+    less.write_bytes(b"".join(p for p in sent().packets if p[8] == 1))
+    assert main(["decode", str(less), "--out", str(out)]) == 0
+    assert [p.name for p in (out / "frames").iterdir()] == ["notes.jpg"]
+    assert table(out / "frames.csv") == []
+
+
+def test_a_folder_that_is_not_ours_loses_nothing(downlink: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "out/frames/99.jpg"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    assert main(["decode", str(downlink), "--out", str(tmp_path / "out")]) == 0
+    assert mine.read_bytes() == b"mine"
+
+
+def test_standard_input(tmp_path: Path) -> None:
+    done = run("decode", "-", "--out", tmp_path / "out", "--json", stdin=b"".join(sent().packets))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["frames"]["complete"] == 3
+    assert done.stderr == b""
+
+
+def test_the_contact_sheet_holds_every_picture(downlink: Path, tmp_path: Path) -> None:
+    main(["decode", str(downlink), "--out", str(tmp_path / "out")])
+    page = (tmp_path / "out/index.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 3
+    assert page.index("frame 5") < page.index("frame 2") < page.index("frame 0"), (
+        "not the most valuable first"
+    )
+    assert "http" not in page
+
+
+# --- Bad input ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [b"", random.Random(3).randbytes(200_000)], ids=["empty", "random"])
+def test_no_packet_found_is_exit_1_and_nothing_is_written(
+    data: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.bin").write_bytes(data)
+    assert main(["decode", str(tmp_path / "x.bin"), "--out", str(tmp_path / "out")]) == 1
+    captured = capsys.readouterr()
+    assert "no packet found" in one_line(captured.err)
+    assert captured.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("missing.bin", "no such file"),
+        (".", "is a folder"),
+        ("tcp://127.0.0.1", "needs a host and a port"),
+        ("udp://127.0.0.1:99999", "needs a host and a port"),
+        ("serial:///dev/null?baud=fast", "no number"),
+        ("serial:///dev/there-is-none", "there-is-none"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_one_line_and_exit_2(
+    source: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["decode", source, "--out", str(tmp_path / "out")]) == 2
+    assert says in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_is_a_file(downlink: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", str(downlink), "--out", str(downlink)]) == 2
+    assert "is a file" in one_line(capsys.readouterr().err)
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(downlink: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    limit = f"ulimit -f 1; exec {sys.executable} -m framekeep_ground.cli decode {downlink} --out {out}"
+    env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        ["bash", "-c", limit], capture_output=True, text=True, env=env, timeout=60, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    one_line(done.stderr)
+    main(["decode", str(downlink), "--out", str(tmp_path / "whole")])
+    for path in out.rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (tmp_path / "whole" / path.relative_to(out)).read_bytes()
+    assert not (out / "summary.json").exists()
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["decode", "--help"])
+    assert left.value.code == 0
+    assert "fk-ground decode downlink.bin --out pass7" in capsys.readouterr().out
+
+
+# --- Live sources ---------------------------------------------------------------------------------
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_udp_until_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    port = free_port(socket.SOCK_DGRAM)
+    ended = threading.Event()
+
+    def send() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            while not ended.wait(0.05):  # duplicates do no harm: again until somebody listened
+                for packet in sent().packets:
+                    sender.sendto(packet, ("127.0.0.1", port))
+                    time.sleep(0.0005)
+                if (tmp_path / "out/frames/0.jpg").exists():
+                    return
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        status = main(["decode", f"udp://127.0.0.1:{port}", "--timeout", "1", "--out", str(tmp_path / "out")])
+    finally:
+        ended.set()
+        thread.join()
+    assert status == 0, capsys.readouterr().err
+    assert {int(p.stem): p.read_bytes() for p in (tmp_path / "out/frames").iterdir()} == sent().pictures
+
+
+def test_tcp_until_the_sender_leaves(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def send() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"".join(sent().packets))
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        port = server.getsockname()[1]
+        assert (
+            main(["decode", f"tcp://127.0.0.1:{port}", "--timeout", "20", "--out", str(tmp_path / "out")])
+            == 0
+        )
+        thread.join()
+    assert len(list((tmp_path / "out/frames").iterdir())) == 3
+
+
+def test_an_interrupt_keeps_what_came_so_far(tmp_path: Path) -> None:
+    def pieces():  # type: ignore[no-untyped-def]
+        yield b"".join(sent().packets)
+        raise KeyboardInterrupt
+
+    summary = decode(pieces(), tmp_path / "out", "live")
+    assert summary is not None
+    assert summary["interrupted"] is True
+    assert summary["frames"]["complete"] == 3
+    with io.StringIO((tmp_path / "out/frames.csv").read_text()) as file:
+        assert len(list(csv.DictReader(file))) == 3

@@ -1,0 +1,144 @@
+"""Pictures with holes open, and what they show is in its place or grey."""
+
+import io
+import random
+
+import numpy as np
+import pytest
+from framekeep_ground.jpeg_repair import parse_header, repair
+from framekeep_ground.sequence import uncovered
+from PIL import Image
+
+from tests.ground.downlinks import picture
+
+GREY = 128
+
+
+def pixels(data: bytes) -> np.ndarray:  # type: ignore[type-arg]
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image).astype(int)
+
+
+def without(data: bytes, spans: list[tuple[int, int]]) -> list[tuple[int, bytes]]:
+    """The runs of `data` outside `spans` (start, end)."""
+    return [(first, data[first : last + 1]) for first, last in uncovered(spans, len(data))]
+
+
+def blocks(image: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    """The 8x8 blocks of a grey picture in the order of the scan."""
+    height, width = image.shape
+    return image.reshape(height // 8, 8, width // 8, 8).swapaxes(1, 2).reshape(-1, 64)
+
+
+@pytest.mark.parametrize("restart", [1, 5, 12])
+@pytest.mark.parametrize("percent", [2, 10, 25])
+def test_every_interval_is_the_original_or_grey(restart: int, percent: int) -> None:
+    data = picture(3, restart=restart)
+    truth = blocks(pixels(data))
+    header = parse_header(data)
+    assert header is not None
+    rng = random.Random(restart * 100 + percent)
+    for _ in range(10):
+        starts = [at for at in range(len(header.data), len(data), 40) if rng.randrange(100) < percent]
+        known = without(data, [(at, at + 40) for at in starts])
+        made = repair(known, len(data))
+        assert made is not None
+        shown = blocks(pixels(made.data))
+        same = (shown == truth).all(axis=1)
+        grey = (shown == GREY).all(axis=1)
+        assert (same | grey).all()
+        real = sum(same[at : at + restart].all() for at in range(0, len(truth), restart))
+        assert real == made.shown
+        assert made.total == -(-len(truth) // restart)
+        assert not made.borrowed
+
+
+def test_one_lost_chunk_costs_only_the_intervals_that_it_touches() -> None:
+    data = picture(3, restart=1)
+    header = parse_header(data)
+    assert header is not None
+    at = len(header.data) + 600
+    made = repair(without(data, [(at, at + 40)]), len(data))
+    assert made is not None
+    lost = data[at - 1 : at + 41].count(b"\xff") + 2  # at most: markers inside, and one at each side
+    assert made.total - lost <= made.shown < made.total
+
+
+def test_colour_with_subsampling_keeps_what_is_away_from_the_holes() -> None:
+    data = picture(4, colour=True, restart=2)
+    header = parse_header(data)
+    assert header is not None
+    truth = pixels(data)
+    at = (len(header.data) + len(data)) // 2
+    made = repair(without(data, [(at, at + 60)]), len(data))
+    assert made is not None
+    shown = pixels(made.data)
+    assert shown.shape == truth.shape
+    differs = np.argwhere((shown != truth).any(axis=(1, 2))).reshape(-1)
+    # 60 bytes lie in two rows of MCUs; a decoder smooths colour one line further
+    assert 0 < len(differs) <= 2 * 16 + 2
+    assert differs.max() - differs.min() < 2 * 16 + 2
+
+
+def test_more_than_eight_intervals_lost_at_once_are_placed_from_the_end() -> None:
+    data = picture(5, restart=1)
+    header = parse_header(data)
+    assert header is not None
+    truth = blocks(pixels(data))
+    made = repair(without(data, [(len(header.data) + 300, len(data) - 300)]), len(data))
+    assert made is not None
+    shown = blocks(pixels(made.data))
+    same, grey = (shown == truth).all(axis=1), (shown == GREY).all(axis=1)
+    assert (same | grey).all()
+    assert same[0] and same[-1] and grey.sum() > 16
+
+
+def test_without_restart_markers_the_part_before_the_hole_is_shown() -> None:
+    data = picture(6, restart=0)
+    truth = blocks(pixels(data))
+    made = repair(without(data, [(len(data) * 3 // 4, len(data) * 3 // 4 + 60)]), len(data))
+    assert made is not None
+    same = (blocks(pixels(made.data)) == truth).all(axis=1)
+    assert same[: len(truth) // 3].all()
+
+
+def test_a_lost_header_is_lent_by_a_picture_that_agrees() -> None:
+    data, other, unlike = picture(7), picture(8), picture(8, colour=True)
+    headers = [h for h in (parse_header(unlike), parse_header(other)) if h is not None]
+    assert len(headers) == 2
+    made = repair(without(data, [(0, 60), (120, 180)]), len(data), headers)
+    assert made is not None
+    assert made.borrowed
+    assert (pixels(made.data) == pixels(data)).all()
+
+
+def test_without_any_header_nothing_is_made_up() -> None:
+    data = picture(7)
+    assert repair(without(data, [(100, 160)]), len(data)) is None
+
+
+def test_a_header_alone_gives_grey() -> None:
+    data = picture(7)
+    header = parse_header(data)
+    assert header is not None
+    made = repair([(0, header.data)], len(data))
+    assert made is not None
+    assert (pixels(made.data) == GREY).all()
+    assert made.shown == 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_spoilt_pictures_give_a_picture_or_none_never_an_error(seed: int) -> None:
+    rng = random.Random(seed)
+    data = bytearray(picture(9, restart=rng.choice([0, 1, 6])))
+    for _ in range(rng.randrange(1, 30)):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    spans = [(at, at + rng.randrange(1, 200)) for at in (rng.randrange(len(data)) for _ in range(3))]
+    made = repair(without(bytes(data), spans), len(data))
+    assert made is None or made.data.startswith(b"\xff\xd8")
+
+
+def test_progressive_jpeg_is_left_alone() -> None:
+    out = io.BytesIO()
+    Image.new("L", (64, 64)).save(out, "JPEG", progressive=True)
+    assert parse_header(out.getvalue()) is None
