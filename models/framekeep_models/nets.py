@@ -34,7 +34,17 @@ PERSON_96 = ChainConfig(
 SHIP_80 = ChainConfig(
     side=80, first=8, blocks=((16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (64, 1), (96, 2))
 )
+# Output channels of vww_96_int8's fourteen dense convolutions: those that live, and room in the last nine
+# for more.
+PERSON_96_WIDTHS = (8, 16, 32, 32, 64, 64, 106, 88, 88, 88, 88, 88, 112, 112)
 TOY_32 = ChainConfig(side=32, first=8, blocks=((16, 2), (24, 2)))
+
+
+def own_config(side: int) -> ChainConfig:
+    """A chain for a user's own pictures: the person network's, for any side from 48 up."""
+    return ChainConfig(
+        side=side, first=8, blocks=((24, 2), (32, 1), (48, 2), (48, 1), (96, 2), (96, 1), (128, 2))
+    )
 
 
 def conv_bn(inputs: int, outputs: int, size: int, stride: int, groups: int = 1) -> list[nn.Module]:

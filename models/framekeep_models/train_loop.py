@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,19 +15,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from framekeep_models.data_crops import F32, U8, Pool
-
-
-@dataclass(frozen=True, slots=True)
-class FitConfig:
-    epochs: int = 20
-    batch: int = 128
-    rate: float = 3e-3
-    decay: float = 0.02
-    hard_share: float = 0.4  # weight of the boxes' word against the teachers', where both speak
-    average: float = 0.998  # of the weights, per step; the averaged copy is what is kept
-    seed: int = 1
-    flips: bool = True
-    quarter_turns: bool = False  # for cameras that look straight down
+from framekeep_models.evaluate_metrics import Floats
+from framekeep_models.train_options import FitConfig
 
 
 def seed_all(seed: int, threads: int = 1) -> None:
@@ -67,16 +55,12 @@ def jitter(x: torch.Tensor, config: FitConfig, generator: torch.Generator) -> to
 
 
 def fit(
-    net: nn.Module,
+    net: nn.Sequential,
     pool: Pool,
     config: FitConfig,
     report: Callable[[int, float, nn.Module], None],
-    refresh: Callable[[int], Pool | None] | None = None,
-) -> nn.Module:
-    """Trains in place and returns the averaged network. `report(epoch, loss, averaged)` after every epoch.
-
-    `refresh(epoch)` may hand over a new pool, so that an epoch need not repeat the crops of the last one.
-    """
+) -> nn.Sequential:
+    """Trains in place and returns the averaged network. `report(epoch, loss, averaged)` after every epoch."""
     order = np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     net.to(memory_format=torch.channels_last)
@@ -88,9 +72,6 @@ def fit(
     aim, weight = targets(pool, config.hard_share)
     step = 0
     for epoch in range(config.epochs):
-        if refresh is not None and epoch and (fresh := refresh(epoch)) is not None:
-            pool = fresh
-            aim, weight = targets(pool, config.hard_share)
         losses = []
         places = order.permutation(len(pool.hard))
         for start in range(0, len(places) - config.batch + 1, config.batch):
@@ -129,7 +110,7 @@ def to_input(images: U8) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
 
 
-def scores(net: nn.Module, images: U8, batch: int = 256) -> F32:
+def scores(net: nn.Module, images: U8, batch: int = 256) -> Floats:
     """The logit of class 1 over class 0."""
     net.eval()
     out = []
@@ -137,7 +118,7 @@ def scores(net: nn.Module, images: U8, batch: int = 256) -> F32:
         for start in range(0, len(images), batch):
             logits = net(to_input(images[start : start + batch]))
             out.append((logits[:, 1] - logits[:, 0]).numpy())
-    return np.concatenate(out).astype(np.float32)
+    return np.concatenate(out).astype(np.float64)
 
 
 class Clock:

@@ -7,6 +7,7 @@ the network can be trained further and exported like any other.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ from framekeep_models.train_loop import to_input
 
 Array = npt.NDArray[Any]
 FLAT = 1e-6  # a channel whose activation varies less than this over all pictures is a constant
+
+
+def start_from(path: Path, widths: tuple[int, ...], images: U8) -> nn.Sequential:
+    """A network of these widths that begins as the model in `path`, ready to be trained on."""
+    lean = without_constants(chain_from_tflite(path), images)
+    return with_batch_norm(resized(lean, widths), images)
 
 
 def chain_from_tflite(path: Path) -> nn.Sequential:
@@ -90,6 +97,7 @@ def without_constants(net: nn.Sequential, images: U8) -> nn.Sequential:
     column k of the next 1x1 convolution; the three go together. What is constant over `images` is taken to
     be so everywhere: this makes a starting point for training, not an exact copy.
     """
+    net = copy.deepcopy(net)
     seen = activations(net, images)
     convs = [i for i, layer in enumerate(net) if isinstance(layer, SameConv2d)]
     linear = next(layer for layer in net if isinstance(layer, nn.Linear))

@@ -1,0 +1,177 @@
+"""`fk-models eval`: how good a model is on labelled pictures, run by the flight kernels on the flight
+preprocessing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from framekeep_models.data import DataError, Picture, read_pictures, select
+from framekeep_models.data_crops import read_rgb
+from framekeep_models.evaluate_flight import FlightModel
+from framekeep_models.evaluate_metrics import Binary, Floats, best_threshold, paired_difference
+
+DESCRIPTION = """Runs a model over labelled pictures and says how good it is, with 95 % intervals.
+
+Every picture goes through what flies: the camera stage's area average, the model image's own lookup table
+and the flight kernels. No training framework takes part."""
+
+EPILOG = """examples:
+  fk-models eval models/trained/person_96.tflite --data labels.csv --split test
+  fk-models eval person_96.fkm --data annotations_test.json --json
+  fk-models eval mine.tflite --data pictures/ --positive cat --compare models/trained/person_96.tflite
+
+--data takes a folder whose subfolders are the classes, a CSV with the columns
+file,label[,split,licence,kind], or COCO JSON (label 1: a box of the category covers at least 0.5 % of the
+picture). The threshold comes with the model; choose another with --threshold, or on another split with
+--tune-split val (never on the one that is reported)."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = DESCRIPTION
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("model", type=Path, help="a .fkm image, or an int8 .tflite, compiled on the spot")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="labels.csv, COCO .json or a folder of class subfolders"
+    )
+    parser.add_argument("--split", help="only rows of this split (train, val, test)")
+    parser.add_argument("--positive", help="the label that counts as present, where labels are words")
+    parser.add_argument("--class-index", type=int, help="the model's class to judge (default: its last)")
+    parser.add_argument("--threshold", type=float, help="score 0..255 from which a picture is kept")
+    parser.add_argument("--tune-split", help="choose the threshold for best accuracy on this split first")
+    parser.add_argument(
+        "--compare", type=Path, help="another model on the same pictures: paired difference of AUC"
+    )
+    parser.add_argument("--by", choices=("licence", "source", "kind"), help="figures for each group as well")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet (PNG) of the worst mistakes here")
+    parser.add_argument("--limit", type=int, help="only the first N pictures")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    pictures = read_pictures(args.data, args.positive)
+    chosen = select(pictures, args.split)[: args.limit]
+    if not chosen:
+        splits = sorted({p.split for p in pictures})
+        raise DataError(
+            f"{args.data}: no pictures in split {args.split!r}; it has {', '.join(splits) or 'none'}"
+        )
+    model = FlightModel(args.model, args.class_index)
+    threshold = model.threshold if args.threshold is None else args.threshold
+    if args.tune_split:
+        tuning = select(pictures, args.tune_split)
+        threshold = best_threshold(labels_of(tuning), scores_of(model, tuning, args.json))
+    result = scores_of(model, chosen, args.json)
+    report: dict[str, Any] = {
+        "model": args.model.name,
+        "model_id": model.model_id,
+        "split": args.split or "all",
+    }
+    report |= Binary(labels_of(chosen), result, threshold).summary()
+    if args.by:
+        report[f"by_{args.by}"] = by_group(chosen, result, threshold, args.by)
+    if args.compare:
+        other = FlightModel(args.compare, args.class_index)
+        theirs = scores_of(other, chosen, args.json)
+        report["compare"] = {
+            "model": args.compare.name,
+            **paired_difference(labels_of(chosen), result, theirs),
+            "theirs": Binary(labels_of(chosen), theirs, other.threshold).summary(),
+        }
+    if args.sheet:
+        contact_sheet(args.sheet, chosen, result, threshold)
+    print(json.dumps(plain(report)) if args.json else table(report))
+    return 0
+
+
+def scores_of(model: FlightModel, pictures: Sequence[Picture], quiet: bool = True) -> Floats:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True, quiet=quiet)
+    return np.array(
+        [model.score(read_rgb(p.path)) for p in track(pictures, "scoring", console=console)], np.float64
+    )
+
+
+def labels_of(pictures: Sequence[Picture]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.array([p.label for p in pictures], np.int64)
+
+
+def by_group(pictures: Sequence[Picture], scores: Floats, threshold: float, field: str) -> dict[str, object]:
+    names = np.array([getattr(p, field) or "-" for p in pictures])
+    labels = labels_of(pictures)
+    groups: dict[str, object] = {}
+    for name in sorted(set(names)):
+        here = names == name
+        full = Binary(labels[here], scores[here], threshold).summary(draws=200)
+        groups[str(name)] = {
+            k: full[k] for k in ("n", "positives", "accuracy", "accuracy_ci95", "auc", "recall")
+        }
+    return groups
+
+
+def plain(value: object) -> object:
+    """JSON knows no NaN: what has no value becomes null."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, 4)
+    return value
+
+
+def table(report: dict[str, Any]) -> str:
+    title = f"{report['model']} on {report['n']} pictures ({report['split']})"
+    lines = [f"{title}, threshold {report['threshold']:.0f}"]
+    for key in ("accuracy", "auc", "precision", "recall", "average_precision"):
+        low, high = report[f"{key}_ci95"]
+        lines.append(f"  {key:18s} {report[key]:.3f}   95 %: {low:.3f} .. {high:.3f}")
+    for point in report["operating_points"]:
+        lines.append(
+            f"  {point['recall']:.1%} recall at threshold {point['threshold']:.0f} "
+            f"keeps {point['kept']:.0%} of all frames, {point['negatives_kept']:.0%} of the negatives"
+        )
+    for key, groups in report.items():
+        if key.startswith("by_"):
+            lines += [
+                f"  {name}: n {g['n']}, accuracy {g['accuracy']:.3f}, AUC {g['auc']:.3f}"
+                for name, g in groups.items()
+            ]
+    if "compare" in report:
+        other = report["compare"]
+        low, high = other["auc_difference_ci95"]
+        lines.append(
+            f"  AUC over {other['model']}: {other['auc_difference']:+.3f} ({low:+.3f} .. {high:+.3f})"
+        )
+    return "\n".join(lines)
+
+
+def contact_sheet(
+    path: Path, pictures: Sequence[Picture], scores: Floats, threshold: float, count: int = 60
+) -> None:
+    """The mistakes furthest from the threshold, ten a row, each with its score; misses framed red, false
+    alarms blue."""
+    from PIL import Image, ImageDraw
+
+    labels = labels_of(pictures)
+    wrong = np.flatnonzero((scores >= threshold) != (labels == 1))
+    worst = wrong[np.argsort(-np.abs(scores[wrong] - threshold))][:count]
+    sheet = Image.new("RGB", (10 * 110, max(1, -(-len(worst) // 10)) * 110), "white")
+    for place, index in enumerate(worst):
+        tile = Image.fromarray(read_rgb(pictures[index].path)).resize((100, 100))
+        framed = Image.new("RGB", (108, 108), "red" if labels[index] else "blue")
+        framed.paste(tile, (4, 4))
+        ImageDraw.Draw(framed).text((8, 6), f"{scores[index]:.0f}", fill="yellow")
+        sheet.paste(framed, (place % 10 * 110 + 1, place // 10 * 110 + 1))
+    sheet.save(path)
+    print(f"{len(wrong)} mistakes, the worst {len(worst)} on {path}", file=sys.stderr)

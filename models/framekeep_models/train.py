@@ -1,0 +1,206 @@
+"""`fk-models train`: one reproducible command from labelled pictures to an int8 model, its image and its
+card."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from framekeep_models.data import DataError, Picture
+from framekeep_models.data_crops import U8, read_rgb, shrink
+from framekeep_models.evaluate import plain
+from framekeep_models.evaluate_flight import FlightModel
+from framekeep_models.evaluate_metrics import Binary, Floats, Ints, auc, best_threshold
+from framekeep_models.train_card import card
+from framekeep_models.train_options import Options, Recipe, counts
+
+if TYPE_CHECKING:
+    from torch import nn
+
+TASKS = ("person_96", "person_96_scratch", "person_96_all", "ship_80", "classifier")
+SHARED = Path("../shared/data")
+
+DESCRIPTION = """Trains a small network, quantises it to int8 and writes NAME.tflite, NAME.fkm, NAME.md (the
+card) and NAME.json (all figures) into --out. The same command with the same seed, data and torch gives the
+same file.
+
+Tasks:
+  person_96          is a person there? Pictures whose licence allows passing them on, a public model as the
+  start person_96_scratch  the same pictures and teachers, from random weights
+  person_96_all      the same on all training pictures, also those under research-only or unknown licences
+  ship_80            is a ship in this chip of a satellite picture?
+  classifier         your own pictures: --data a folder with one subfolder for each of two classes, or a
+  labels.csv"""
+
+EPILOG = """examples:
+  fk-models train ship_80 --out build/ship
+  fk-models train person_96 --data ../shared/data --teachers ../shared/data/tflite --out build/person
+  fk-models train classifier --data my_pictures --positive cat --side 96 --out build/cat
+  fk-models eval build/cat/classifier.tflite --data my_pictures --positive cat
+
+Needs torch: pip install 'framekeep[train]'. The walk from a folder of pictures to a mission is
+docs/TRAINING.md."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = DESCRIPTION
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("task", choices=TASKS, help="what to train")
+    parser.add_argument(
+        "--data", type=Path, default=SHARED, help=f"folder of the data sets (default {SHARED})"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
+    parser.add_argument("--teachers", type=Path, help="folder of the public models (default DATA/tflite)")
+    parser.add_argument("--positive", help="classifier: the label that counts as present")
+    parser.add_argument("--side", type=int, default=96, help="classifier: input size in pixels (default 96)")
+    parser.add_argument(
+        "--crops", type=float, default=1.0, help="times the usual number of crops per picture"
+    )
+    parser.add_argument("--epochs", type=int, help="passes over the crops (default: the task's own)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--threads", type=int, default=1, help="of torch; the result depends on it in the last bits"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise DataError("training needs torch: pip install 'framekeep[train]'") from error
+    from framekeep_models.train_tasks import recipe_for
+
+    options = Options(
+        data=args.data,
+        teachers=args.teachers or args.data / "tflite",
+        positive=args.positive,
+        side=args.side,
+        crops=args.crops,
+        epochs=args.epochs,
+        seed=args.seed,
+        threads=args.threads,
+    )
+    if not args.data.is_dir() and not args.data.is_file():
+        raise DataError(f"{args.data}: no such data; name the folder with --data")
+    facts = train(recipe_for(args.task, options), options, args.out, command_of(args))
+    print(json.dumps(facts) if args.json else f"{args.out / args.task}.tflite: {facts['summary']}")
+    return 0
+
+
+def command_of(args: argparse.Namespace) -> str:
+    """The command that gives this model again: what differs from the defaults, and where the data were."""
+    words = ["fk-models", "train", args.task, "--data", str(args.data), "--out", str(args.out)]
+    for name, usual in (
+        ("positive", None),
+        ("side", 96),
+        ("crops", 1.0),
+        ("epochs", None),
+        ("seed", 1),
+        ("threads", 1),
+    ):
+        value = getattr(args, name)
+        if value != usual:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def train(recipe: Recipe, options: Options, out: Path, command: str) -> dict[str, Any]:
+    """Crops, fits, exports, chooses the threshold on the validation pictures, writes everything into
+    `out`."""
+    from framekeep_models import train_loop
+    from framekeep_models.nets import macs, weights_bytes
+    from framekeep_models.train_export import save_int8
+
+    out.mkdir(parents=True, exist_ok=True)
+    clock = train_loop.Clock()
+    say(f"{recipe.name}: {recipe.about}")
+    train_loop.seed_all(options.seed, options.threads)
+    learned = recipe.pictures(options)
+    pool = recipe.pool(options, np.random.default_rng(options.seed))
+    say(f"{clock} {len(pool.hard)} crops of {len(learned)} pictures")
+    held = recipe.validation(options)
+    images, labels = chips(held, recipe.side)
+    net = recipe.net(options, pool)
+    side = images.shape[1]
+    size, work = weights_bytes(net), macs(net, 3, side)
+    say(f"{clock} {size:,} bytes of weights, {work:,} multiply-accumulates")
+    fit = replace(recipe.fit, seed=options.seed)
+    if options.epochs:
+        fit = replace(fit, epochs=options.epochs)
+
+    def report(epoch: int, loss: float, kept: nn.Module) -> None:
+        found = train_loop.scores(kept, images)
+        say(f"{clock} epoch {epoch + 1}/{fit.epochs} loss {loss:.4f} validation AUC {auc(labels, found):.4f}")
+
+    kept = train_loop.fit(net, pool, fit, report)
+    centre(kept, labels, train_loop.scores(kept, images))
+    model = out / f"{recipe.name}.tflite"
+    calibration = pool.images[np.random.default_rng(options.seed).permutation(len(pool.images))[:512]]
+    save_int8(kept, calibration, model, recipe.labels)
+    float_auc = auc(labels, train_loop.scores(kept, images))
+    flight = FlightModel(model)
+    found = np.array([flight.score(read_rgb(p.path)) for p in held], np.float64)
+    threshold = best_threshold(labels, found)
+    facts: dict[str, Any] = {
+        "name": recipe.name,
+        "command": command,
+        "side": side,
+        "labels": recipe.labels,
+        "crops": len(pool.hard),
+        "weights_bytes": size,
+        "macs": work,
+        "arena_bytes": flight.arena_size,
+        "threshold": threshold,
+        "validation": plain(Binary(labels, found, threshold).summary()),
+        "validation_auc_float": round(float_auc, 4),
+        "learned_from": counts(learned),
+    }
+    facts["summary"] = (
+        f"AUC {auc(labels, found):.3f} on {len(labels)} validation pictures "
+        f"({float_auc:.3f} before quantisation), threshold {threshold:.0f}, {size / 1000:.0f} kB of weights"
+    )
+    (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (out / f"{recipe.name}.md").write_text(card(recipe, facts))
+    compile_image(model, threshold, recipe.labels)
+    say(f"{clock} done: {facts['summary']}")
+    return facts
+
+
+def centre(net: nn.Sequential, labels: Ints, logits: Floats) -> None:
+    """Moves the bias so that the best threshold on the validation pictures lies at a probability of one half.
+
+    A .tflite carries no threshold; so whoever compiles one without naming a threshold gets the right one.
+    """
+    probability = 255 / (1 + np.exp(-logits))
+    best = best_threshold(labels, probability) - 0.5
+    head = net[-1]
+    head.bias.data[1] -= float(np.log(best / (255 - best)))
+
+
+def compile_image(model: Path, threshold: float, labels: tuple[str, str]) -> None:
+    """The model image beside the .tflite, its threshold inside."""
+    from framekeep_models.compile import compile_model
+    from framekeep_models.contract import Wishes
+
+    made = compile_model(model, Wishes(labels=labels, thresholds=(1 - threshold / 255, threshold / 255)))
+    model.with_suffix(".fkm").write_bytes(made.image)
+
+
+def chips(pictures: Sequence[Picture], side: int) -> tuple[U8, Ints]:
+    """Pictures as the flight camera would hand them to the network, and their labels."""
+    images = np.stack([shrink(read_rgb(p.path), side, side) for p in pictures])
+    return images, np.array([p.label for p in pictures], np.int64)
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,67 @@
+"""The card of a model: what it is for, what taught it, how good it is, what it cannot do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from framekeep_models.train_options import Recipe
+
+
+def card(recipe: Recipe, facts: dict[str, Any], test: dict[str, Any] | None = None) -> str:
+    """Markdown. `test` is what `fk-models eval --json` said of the test split, where that was run."""
+    side = facts["side"]
+    lines = [
+        f"# {recipe.name}",
+        "",
+        recipe.about[0].upper() + recipe.about[1:],
+        "",
+        f"Input: {side}x{side} RGB, int8 = pixel - 128. "
+        f"Output: int8 probabilities of {' and '.join(recipe.labels)}. "
+        f"{facts['weights_bytes']:,} bytes of weights, {facts['macs']:,} multiply-accumulates, "
+        f"{facts['arena_bytes']:,} bytes of arena.",
+        "",
+        "## Made by",
+        "",
+        f"    {facts['command']}",
+        "",
+        f"{facts['crops']:,} crops, spoiled by blur, motion, exposure, noise, JPEG, Bayer and colour faults. "
+        + recipe.taught_by,
+        "",
+        "## Learned from",
+        "",
+        "| source | licence | present | absent |",
+        "|---|---|---|---|",
+        *(f"| {source} | {licence} | {yes} | {no} |" for source, licence, yes, no in facts["learned_from"]),
+        "",
+        "## Figures",
+        "",
+        "| split | n | accuracy | AUC | precision | recall | threshold |",
+        "|---|---|---|---|---|---|---|",
+        figures("validation (the threshold was chosen here)", facts["validation"]),
+    ]
+    if test is not None:
+        lines += [figures("test", test), "", *points(test)]
+    lines += ["", f"AUC on validation before quantisation: {facts['validation_auc_float']:.3f}.", ""]
+    if recipe.limits:
+        lines += ["## Limits", "", recipe.limits, ""]
+    return "\n".join(lines)
+
+
+def figures(name: str, found: dict[str, Any]) -> str:
+    def cell(key: str) -> str:
+        if found[key] is None:
+            return "-"
+        low, high = found[f"{key}_ci95"]
+        return f"{found[key]:.3f} ({low:.3f} .. {high:.3f})"
+
+    cells = " | ".join(cell(key) for key in ("accuracy", "auc", "precision", "recall"))
+    return f"| {name} | {found['n']} | {cells} | {found['threshold']:.0f} |"
+
+
+def points(found: dict[str, Any]) -> list[str]:
+    lines = ["| recall | threshold | of all frames kept | of negatives kept |", "|---|---|---|---|"]
+    for p in found["operating_points"]:
+        lines.append(
+            f"| {p['recall']:.1%} | {p['threshold']:.0f} | {p['kept']:.1%} | {p['negatives_kept']:.1%} |"
+        )
+    return lines

@@ -1,0 +1,142 @@
+"""The tasks of `fk-models train`, as recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from torch import nn
+
+from framekeep_models import nets
+from framekeep_models.data import DataError, Picture, read_csv, read_pictures, select
+from framekeep_models.data_crops import Draw, Pool, make_pool
+from framekeep_models.train_options import FitConfig, Options, Recipe
+from framekeep_models.train_person import person_draws
+from framekeep_models.train_ship import ship_pictures, turned_pool
+from framekeep_models.train_teachers import PersonTeachers
+from framekeep_models.train_warm import start_from
+
+START = "vww_96_int8.tflite"  # MLPerf Tiny, Apache-2.0
+TAUGHT = """\
+Labels are blended from the boxes and from two public models that look at the same crops: MCUNet's vww (MIT)
+and MLPerf Tiny's vww_96_int8 (Apache-2.0), which their authors trained on COCO pictures of all licences."""
+STARTED = """
+Training starts from the weights of vww_96_int8 (Apache-2.0, MLCommons), its dead channels removed, its layers
+resized: this model is a changed version of that one."""
+OPEN = """
+Only pictures whose licence allows passing them on were used here (COCO ids 4, 5, 7, CC BY, MIT, public
+domain)."""
+PERSON_LIMITS = """\
+Statues, mannequins and dolls are often taken for persons; persons smaller than about 1/8 of the frame's
+height, seen from above or cut off at the edge are often missed. Not for decisions about people: it ranks
+pictures."""
+
+
+def warm_fit(everything: bool) -> FitConfig:
+    """Few scenes: small steps that stay near the start, more weight on the teachers. Many: larger steps."""
+    if everything:
+        return FitConfig(epochs=8, rate=1.5e-3)
+    return FitConfig(epochs=8, rate=4e-4, hard_share=0.25)
+
+
+def person_recipe(name: str, everything: bool, warm: bool) -> Recipe:
+    def draws(options: Options) -> list[Draw]:
+        return [
+            Draw(d.picture, max(1, round(d.crops * options.crops)), d.smallest)
+            for d in person_draws(options.data, everything)
+        ]
+
+    def pool(options: Options, rng: np.random.Generator) -> Pool:
+        assert options.teachers is not None
+        return make_pool(draws(options), 96, rng, PersonTeachers(options.teachers), mixed=0.15)
+
+    def net(options: Options, crops: Pool) -> nn.Sequential:
+        if not warm:
+            return nets.chain(nets.PERSON_96)
+        assert options.teachers is not None
+        return start_from(options.teachers / START, nets.PERSON_96_WIDTHS, crops.images[:800])
+
+    return Recipe(
+        name=name,
+        about="is a person in the picture?",
+        labels=("no_person", "person"),
+        side=96,
+        pictures=lambda options: [d.picture for d in draws(options)],
+        pool=pool,
+        net=net,
+        validation=lambda options: select(read_csv(options.data / "person_vww/labels.csv"), "val"),
+        fit=warm_fit(everything) if warm else FitConfig(epochs=18),
+        taught_by=TAUGHT + (STARTED if warm else "") + ("" if everything else OPEN),
+        limits=PERSON_LIMITS,
+    )
+
+
+def ship_recipe() -> Recipe:
+    pictures = partial(lambda split, options: ship_pictures(options.data, split), "train")
+    return Recipe(
+        name="ship_80",
+        about="is a ship in this chip of a satellite picture (0.4 to 3 m a pixel, seen from straight above)?",
+        labels=("no_ship", "ship"),
+        side=80,
+        pictures=pictures,
+        pool=lambda options, rng: turned_pool(pictures(options), max(1, round(4 * options.crops)), 80, rng),
+        net=lambda _options, _pool: nets.chain(nets.SHIP_80),
+        validation=lambda options: ship_pictures(options.data, "val", everything=True),
+        fit=FitConfig(epochs=20, quarter_turns=True),
+        taught_by=OPEN.strip(),
+        limits="No land scene was in training. Small boats and wakes are taken for ships now and then.",
+    )
+
+
+def own_split(options: Options) -> tuple[list[Picture], list[Picture]]:
+    """A user's pictures: their own train and val splits, or every fifth picture by name held back."""
+    pictures = read_pictures(options.data, options.positive)
+    train, held = select(pictures, "train"), select(pictures, "val")
+    if not train or not held:
+        train, held = every_fifth(select(pictures, ""))
+    for part, name in ((train, "training"), (held, "validation")):
+        if len({p.label for p in part}) < 2:
+            raise DataError(
+                f"{options.data}: the {name} part needs pictures of both classes, at least five of each; "
+                "a column `split` (train, val, test) overrides the choice"
+            )
+    return train, held
+
+
+def every_fifth(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
+    train: list[Picture] = []
+    held: list[Picture] = []
+    for label in (0, 1):
+        named = sorted((p for p in pictures if p.label == label), key=lambda p: str(p.path))
+        held += named[4::5]
+        train += [p for k, p in enumerate(named) if k % 5 != 4]
+    return train, held
+
+
+def classifier_recipe(options: Options) -> Recipe:
+    """Two classes of a user's own pictures. Small sets get more crops of each picture."""
+    train, held = own_split(options)
+    crops = max(1, round(min(40, 8000 / len(train)) * options.crops))
+    name = options.positive or "present"
+    return Recipe(
+        name="classifier",
+        about=f"is the wanted object ({name}) in the picture?",
+        labels=("absent" if name == "present" else f"no_{name}", name),
+        side=options.side,
+        pictures=lambda _: train,
+        pool=lambda o, rng: make_pool([Draw(p, crops, 0.8) for p in train], o.side, rng),
+        net=lambda o, _pool: nets.chain(nets.TOY_32 if o.side < 64 else nets.own_config(o.side)),
+        validation=lambda _: held,
+        fit=FitConfig(epochs=15),
+        limits="Trained on one user's pictures; judge it on pictures from another day and place.",
+    )
+
+
+def recipe_for(task: str, options: Options) -> Recipe:
+    if task == "classifier":
+        return classifier_recipe(options)
+    if task == "ship_80":
+        return ship_recipe()
+    everything, warm = task == "person_96_all", task != "person_96_scratch"
+    return person_recipe(task, everything, warm)

@@ -1,0 +1,140 @@
+"""Training to the end, on toys: a folder of pictures becomes a model that flies."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+pytest.importorskip("torch", reason="training is an extra: pip install 'framekeep[train]'")
+
+import torch
+from framekeep_models import nets
+from framekeep_models.data import DataError
+from framekeep_models.data_crops import Pool
+from framekeep_models.evaluate_flight import FlightModel
+from framekeep_models.evaluate_metrics import auc
+from framekeep_models.train import train
+from framekeep_models.train_export import int8_scores
+from framekeep_models.train_loop import targets
+from framekeep_models.train_options import Options
+from framekeep_models.train_tasks import recipe_for
+from framekeep_models.train_warm import resized, with_batch_norm, without_constants
+from torch import nn
+
+
+def draw(rng: np.random.Generator, disc: bool) -> Image.Image:
+    """Coloured bars, and a bright disc on half of them."""
+    bars = np.repeat(rng.integers(0, 140, (8, 1, 3), dtype=np.uint8), 5, axis=0)
+    image = Image.fromarray(np.repeat(bars, 48, axis=1))
+    if disc:
+        x, y, r = (int(v) for v in rng.integers([14, 12, 7], [34, 28, 10]))
+        ImageDraw.Draw(image).ellipse((x - r, y - r, x + r, y + r), fill=(255, 240, 120))
+    return image
+
+
+def toy_folder(root: Path, count: int, seed: int) -> Path:
+    rng = np.random.default_rng(seed)
+    for name in ("disc", "no_disc"):
+        (root / name).mkdir(parents=True)
+        for k in range(count):
+            draw(rng, name == "disc").save(root / name / f"{k:03d}.png")
+    return root
+
+
+def test_a_folder_of_toys_becomes_a_model_that_flies(tmp_path: Path) -> None:
+    folder = toy_folder(tmp_path / "pictures", 40, seed=1)
+    options = Options(data=folder, positive="disc", side=32, crops=0.5, epochs=6)
+    facts = train(recipe_for("classifier", options), options, tmp_path / "out", "fk-models train classifier")
+    out = tmp_path / "out"
+    assert {p.name for p in out.iterdir()} == {f"classifier.{s}" for s in ("tflite", "fkm", "json", "md")}
+    assert json.loads((out / "classifier.json").read_text())["threshold"] == facts["threshold"]
+
+    rng = np.random.default_rng(99)  # pictures that training never saw
+    labels = np.arange(60) % 2
+    images = np.stack([np.asarray(draw(rng, bool(label)).resize((32, 32))) for label in labels])
+    flight = FlightModel(out / "classifier.fkm")
+    flown = np.array([flight.score(image) for image in images], float)
+    assert auc(labels, flown) > 0.95
+    assert flight.threshold == facts["threshold"]
+    # score 0..255 of a probability p/256 is the nearest, so the two may differ by one step
+    assert np.abs(flown - int8_scores(out / "classifier.tflite", images)).max() <= 1
+
+
+def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
+    folder = toy_folder(tmp_path / "pictures", 10, seed=1)
+    options = Options(data=folder, positive="disc", side=32, crops=0.3, epochs=1)
+    for out in ("a", "b"):
+        train(recipe_for("classifier", options), options, tmp_path / out, "")
+    assert (tmp_path / "a/classifier.tflite").read_bytes() == (tmp_path / "b/classifier.tflite").read_bytes()
+
+
+def test_one_class_alone_is_refused(tmp_path: Path) -> None:
+    draw(np.random.default_rng(1), True).save((tmp_path / "disc").mkdir() or tmp_path / "disc/a.png")
+    with pytest.raises(DataError, match="needs pictures of both classes"):
+        recipe_for("classifier", Options(data=tmp_path, positive="disc"))
+
+
+def test_targets_blend_boxes_and_teachers() -> None:
+    pool = Pool(
+        np.zeros((4, 1, 1, 3), np.uint8),
+        np.array([1, 0, -1, -1], np.int8),
+        np.array([0.5, np.nan, 0.7, np.nan], np.float32),
+    )
+    aim, weight = targets(pool, hard_share=0.4)
+    assert aim.tolist() == pytest.approx([0.4 * 1 + 0.6 * 0.5, 0.0, 0.7, 0.0])
+    assert weight.tolist() == [1, 1, 1, 0]
+
+
+def small_chain() -> nn.Sequential:
+    """3 -> 6 -> 8 channels, with biases and without batch norm, as a file gives it."""
+    torch.manual_seed(3)
+    net = nn.Sequential(
+        nets.SameConv2d(3, 6, 3, 2), nn.ReLU6(),
+        nets.SameConv2d(6, 6, 3, 1, groups=6), nn.ReLU6(),
+        nets.SameConv2d(6, 8, 1, 1), nn.ReLU6(),
+        nn.AvgPool2d(8), nn.Flatten(), nn.Linear(8, 2),
+    ).eval()  # fmt: skip
+    for layer in net:
+        if isinstance(layer, nn.Conv2d):
+            layer.bias.data.fill_(0.5)  # so that every channel fires
+    return net
+
+
+def test_batch_norm_put_back_changes_nothing() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (16, 16, 16, 3), dtype=np.uint8)
+    x = torch.rand(4, 3, 16, 16)
+    net = small_chain()
+    again = with_batch_norm(net, images).eval()
+    assert any(isinstance(layer, nn.BatchNorm2d) for layer in again)
+    assert torch.allclose(net(x), again(x), atol=1e-5)
+
+
+def test_dead_channels_go_and_the_function_stays() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (16, 16, 16, 3), dtype=np.uint8)
+    net = small_chain()
+    net[0].bias.data[2] = -100.0  # never fires; the depthwise layer makes a constant of it
+    net[4].bias.data[5] = 3.0
+    net[4].weight.data[5] = 0.0  # fires always alike
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    lean = without_constants(net, images)
+    assert (lean[0].out_channels, lean[2].out_channels, lean[4].out_channels) == (5, 5, 7)
+    assert torch.allclose(net(x), lean(x), atol=1e-4)
+
+
+def test_wider_layers_start_near_the_old_function() -> None:
+    net = small_chain()
+    x = torch.rand(4, 3, 16, 16)
+    wide = resized(net, (8, 12))
+    assert (wide[0].out_channels, wide[2].out_channels, wide[4].out_channels) == (8, 8, 12)
+    assert torch.allclose(net(x), wide(x), atol=0.2)
+    same = resized(net, (6, 8))
+    assert torch.allclose(net(x), same(x), atol=1e-5)
+
+
+def test_macs_and_bytes_counted_by_hand() -> None:
+    """First layer 16x16x8 outputs of 27 each; depthwise 8x8x8 of 9; 1x1 8x8x16 of 8; ... of the toy chain."""
+    net = nets.chain(nets.ChainConfig(side=32, first=8, blocks=((16, 2),)))
+    assert nets.macs(net, 3, 32) == 16 * 16 * 8 * 27 + 8 * 8 * 8 * 9 + 8 * 8 * 16 * 8 + 16 * 2
+    assert nets.weights_bytes(net) == 8 * 27 + 8 * 9 + 16 * 8 + 2 * 16 + 4 * (8 + 8 + 16 + 2)
