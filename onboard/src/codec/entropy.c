@@ -1,7 +1,5 @@
 #include "codec/entropy.h"
 
-#include <string.h>
-
 #include "codec/tables.h"
 #include "fk/bytes.h"
 
@@ -79,7 +77,7 @@ static unsigned used(const int16_t *coef)
     unsigned n = 64;
     for (; n > 4; n -= 4) { /* most blocks end early: four zeros at a time */
         uint64_t four;
-        memcpy(&four, coef + n - 4, sizeof four);
+        __builtin_memcpy(&four, coef + n - 4, sizeof four); /* inlined, also when freestanding */
         if (four != 0)
             break;
     }
