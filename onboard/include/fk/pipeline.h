@@ -1,0 +1,93 @@
+/* A frame's way through the flight code: judged, kept, sent.
+ *
+ * This is the only file that knows all stages. A board supplies memory, a
+ * flash port, a model image and a policy; then it calls fk_pipeline_frame()
+ * for every picture the camera takes, and fk_pipeline_downlink() while the
+ * link is up:
+ *
+ *     fk_pipeline_init(&p, &config);
+ *     fk_pipeline_frame(&p, &decision, &frame, now);
+ *     while ((n = fk_pipeline_downlink(&p, packet, sizeof packet)) > 0) { send(packet, n); }
+ */
+#ifndef FK_PIPELINE_H
+#define FK_PIPELINE_H
+
+#include "fk/camera.h"
+#include "fk/codec.h"
+#include "fk/downlink.h"
+#include "fk/flash.h"
+#include "fk/frame.h"
+#include "fk/nn.h"
+#include "fk/policy.h"
+#include "fk/screen.h"
+#include "fk/store.h"
+#include "fk/trigger.h"
+
+enum {
+    FK_PIPELINE_SCALE_WORDS = 1024, /* bounds the width of a model's input: 340 pixels RGB   */
+    FK_PIPELINE_CLASSES_MAX = 32,   /* classes of a model that the trigger can look at      */
+    FK_PIPELINE_BATCH = 6 * FK_DECISION_RECORD_SIZE,
+                                    /* bytes of decisions that share one write of flash      */
+    FK_PIPELINE_ALIGN = 16          /* of the work area                                      */
+};
+
+/* What a board supplies. All of it must outlive the pipeline. */
+typedef struct {
+    const fk_store_config *store; /* flash port and the store's RAM                          */
+    const uint8_t *model;         /* a .fkm, aligned to FK_IMAGE_ALIGN, read in place         */
+    size_t         model_size;
+    const uint8_t *policy;        /* a compiled mission                                      */
+    size_t         policy_size;
+    uint8_t       *work;          /* aligned to FK_PIPELINE_ALIGN: the network's arena and,
+                                     once it has run, the encoder's scratch and the picture   */
+    size_t         work_size;     /* fk_pipeline_work_size()                                */
+    const fk_downlink_counters *resume; /* of before a reset; NULL on a first start           */
+} fk_pipeline_config;
+
+/* The state; its members are the pipeline's own business. */
+typedef struct {
+    fk_policy  policy;
+    fk_model   model;
+    fk_store   store;
+    fk_downlink downlink;
+    fk_downlink_source source;
+    fk_downlink_config link;
+    fk_trigger_rule rules[FK_POLICY_CLASSES_MAX];
+    uint8_t   *work;
+    size_t     work_size;
+    uint32_t   next_id;
+    uint16_t   batch_fill;                /* bytes in batch                                  */
+    uint16_t   unsent_fill, unsent_at;    /* bytes in unsent; those already in packets        */
+    uint8_t    batch[FK_PIPELINE_BATCH];  /* decisions not yet in flash                      */
+    uint8_t    unsent[FK_PIPELINE_BATCH]; /* decisions from flash, being sent                 */
+    uint32_t   scale_scratch[FK_PIPELINE_SCALE_WORDS];
+    uint16_t   histogram[FK_SCREEN_BINS];
+} fk_pipeline;
+
+/* Checks policy and model against each other, mounts the store, opens the
+ * downlink. Returns 0, or the error of the stage that refused. */
+int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg);
+
+/* Judges one frame and keeps it if it is worth it. Returns its fk_reason, and
+ * writes the same to `out` with all that the decision rested on. A stage that
+ * fails makes the reason FK_REASON_ERROR and `out->error` its code; the frame is
+ * then lost but the next one is welcome. Returns < 0 only when not even the
+ * decision could be logged. */
+int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, fk_time time);
+
+/* Writes what waits in RAM to flash: decisions are gathered so that they share a
+ * program unit, so a cut of power can lose the last few. fk_pipeline_downlink()
+ * does it too; a board calls it before it switches itself off. */
+int fk_pipeline_sync(fk_pipeline *p);
+
+/* Writes the next packet for the link. Returns its bytes, 0 when none waits. */
+int fk_pipeline_downlink(fk_pipeline *p, uint8_t *packet, size_t cap);
+
+/* Bytes of the largest packet that fk_pipeline_downlink() writes. */
+size_t fk_pipeline_packet_max(const fk_pipeline *p);
+
+/* Bytes of work area with which every picture that `policy` allows can be kept;
+ * with less than the model's arena needs, fk_pipeline_init() refuses. */
+size_t fk_pipeline_work_size(const fk_model *model, const fk_policy *policy);
+
+#endif

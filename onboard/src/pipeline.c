@@ -1,0 +1,333 @@
+#include "fk/pipeline.h"
+
+#include <string.h>
+
+#include "fk/crc.h"
+
+/* What fk_model_infer pulls its rows out of. */
+typedef struct {
+    fk_pipeline    *p;
+    const fk_frame *frame;
+    fk_rect         crop;
+} row_context;
+
+static int scaled_row(void *ctx, unsigned y, uint8_t *out)
+{
+    row_context *c = ctx;
+    const fk_model *m = &c->p->model;
+
+    return fk_camera_scale_row(c->frame, &c->crop, m->width, m->height, m->channels, (uint16_t)y,
+                               out, c->p->scale_scratch, FK_PIPELINE_SCALE_WORDS);
+}
+
+/* What of the frame the network sees: the policy's crop, and of that what the model's fit takes. */
+static int region(fk_rect *out, const fk_pipeline *p, const fk_frame *frame)
+{
+    const fk_rect *crop = &p->policy.crop;
+    fk_frame part = *frame;
+
+    if (crop->width == 0) {
+        return fk_camera_crop(out, frame, p->model.fit, p->model.width, p->model.height);
+    }
+    part.width = crop->width;
+    part.height = crop->height;
+    int err = fk_camera_crop(out, &part, p->model.fit, p->model.width, p->model.height);
+    out->x = (uint16_t)(out->x + crop->x);
+    out->y = (uint16_t)(out->y + crop->y);
+    return err;
+}
+
+/* `at` + `part`/65535 of `length`, as a fraction of `whole` in 1/65535. */
+static uint16_t rescale(uint32_t at, uint32_t part, uint32_t length, uint32_t whole)
+{
+    return (uint16_t)(((uint64_t)at * 65535u + (uint64_t)part * length + whole / 2u) / whole);
+}
+
+/* From fractions of what the network saw to fractions of the frame. */
+static fk_box box_in_frame(const fk_box *box, const fk_rect *seen, const fk_frame *frame)
+{
+    if (box->width == 0 || box->height == 0) {
+        return (fk_box){0, 0, 0, 0};
+    }
+    return (fk_box){
+        .x = rescale(seen->x, box->x, seen->width, frame->width),
+        .y = rescale(seen->y, box->y, seen->height, frame->height),
+        .width = rescale(0, box->width, seen->width, frame->width),
+        .height = rescale(0, box->height, seen->height, frame->height),
+    };
+}
+
+/* Runs the network and lets the trigger decide. Returns a reason or an error. */
+static int judge(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
+{
+    row_context ctx = {.p = p, .frame = frame};
+    const fk_row_source rows = {.ctx = &ctx, .row = scaled_row};
+    const fk_trigger_config trigger = {.rules = p->rules, .rule_count = p->policy.class_count};
+    uint8_t scores[FK_PIPELINE_CLASSES_MAX];
+    fk_box boxes[FK_PIPELINE_CLASSES_MAX];
+
+    int err = region(&ctx.crop, p, frame);
+    if (err >= 0) {
+        err = fk_model_infer(&p->model, &rows, p->work, p->work_size);
+    }
+    for (unsigned i = 0; err >= 0 && i < p->model.class_count; i++) {
+        err = fk_model_score(&p->model, p->work, i, &scores[i], &boxes[i]);
+    }
+    if (err >= 0) {
+        err = fk_trigger_judge(d, &trigger, scores, p->model.class_count);
+    }
+    if (err >= 0) {
+        d->box = box_in_frame(&boxes[d->class_index], &ctx.crop, frame);
+    }
+    return err;
+}
+
+/* Encodes the frame into the work area, which the network no longer needs, and
+ * stores it. Returns a reason or an error. */
+static int keep(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
+{
+    const fk_jpeg_config jpeg = {
+        .quality = p->policy.jpeg_quality,
+        .mode = p->policy.jpeg_mode,
+        .restart_interval = p->policy.restart_interval,
+    };
+    uint8_t *picture = p->work + FK_JPEG_SCRATCH_BYTES;
+
+    int size = fk_jpeg_encode(picture, p->policy.picture_bytes_max, frame, &jpeg, p->work, FK_JPEG_SCRATCH_BYTES);
+    if (size == FK_ERR_TOOSMALL) {
+        return FK_REASON_TOO_LARGE;
+    }
+    if (size < 0) {
+        return size;
+    }
+    d->size = (uint32_t)size;
+
+    fk_frame_meta meta = {
+        .time = d->time,
+        .frame_id = d->frame_id,
+        .value = d->value,
+        .class_index = d->class_index,
+        .score = d->score,
+        .box = d->box,
+    };
+    memcpy(meta.model_id, d->model_id, sizeof meta.model_id);
+    int err = fk_store_append(&p->store, &meta, picture, (size_t)size);
+    if (err == FK_ERR_NOSPC) {
+        return FK_REASON_NO_ROOM;
+    }
+    return err < 0 ? err : FK_REASON_KEPT;
+}
+
+static int screen(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
+{
+    const fk_screen_config cfg = {
+        .dark_below = p->policy.dark_below,
+        .bright_above = p->policy.bright_above,
+        .contrast_below = p->policy.contrast_below,
+    };
+    fk_screen_stats stats;
+
+    if (frame->width != p->policy.width || frame->height != p->policy.height ||
+        frame->format != p->policy.pixel_format) {
+        return FK_ERR_INVAL; /* not what the mission was made for */
+    }
+    int err = fk_screen_measure(&stats, frame, p->histogram);
+    if (err < 0) {
+        return err;
+    }
+    d->mean = stats.mean;
+    d->contrast = (uint8_t)(stats.p95 - stats.p5);
+    return fk_screen_judge(&stats, &cfg);
+}
+
+static int flush_batch(fk_pipeline *p)
+{
+    if (p->batch_fill == 0) {
+        return 0;
+    }
+    size_t size = p->batch_fill;
+    p->batch_fill = 0; /* also when it fails: the next decisions must have room */
+    return fk_store_log_append(&p->store, p->batch, size);
+}
+
+int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, fk_time time)
+{
+    *out = (fk_decision){.time = time, .frame_id = p->next_id++};
+    memcpy(out->model_id, p->model.id, sizeof out->model_id);
+
+    int reason = screen(p, out, frame);
+    if (reason == FK_REASON_KEPT) {
+        reason = judge(p, out, frame);
+    }
+    if (reason == FK_REASON_KEPT) {
+        reason = keep(p, out, frame);
+    }
+    if (reason < 0) {
+        out->error = (int8_t)reason;
+        reason = FK_REASON_ERROR;
+    }
+    out->reason = (uint8_t)reason;
+
+    fk_decision_pack(p->batch + p->batch_fill, out);
+    p->batch_fill = (uint16_t)(p->batch_fill + FK_DECISION_RECORD_SIZE);
+    int err = p->batch_fill < FK_PIPELINE_BATCH ? 0 : flush_batch(p);
+    return err < 0 ? err : reason;
+}
+
+int fk_pipeline_sync(fk_pipeline *p)
+{
+    int err = flush_batch(p);
+    int marks = fk_store_sync(&p->store);
+    return err < 0 ? err : marks;
+}
+
+/* --- The downlink's view of the store ---------------------------------------- */
+
+static int next_record(void *ctx, uint8_t *out)
+{
+    fk_pipeline *p = ctx;
+
+    if (p->unsent_at == p->unsent_fill) {
+        int n = fk_store_log_next(&p->store, p->unsent, sizeof p->unsent);
+        if (n <= 0) {
+            return n;
+        }
+        p->unsent_at = 0;
+        p->unsent_fill = (uint16_t)(n - n % FK_DECISION_RECORD_SIZE);
+        if (p->unsent_fill == 0) {
+            return FK_ERR_VERSION; /* not written by this build */
+        }
+    }
+    memcpy(out, p->unsent + p->unsent_at, FK_DECISION_RECORD_SIZE);
+    return 1;
+}
+
+static int record_sent(void *ctx)
+{
+    fk_pipeline *p = ctx;
+
+    p->unsent_at = (uint16_t)(p->unsent_at + FK_DECISION_RECORD_SIZE);
+    return p->unsent_at < p->unsent_fill ? 0 : fk_store_log_sent(&p->store);
+}
+
+static int next_frame(void *ctx, fk_downlink_frame *out)
+{
+    fk_pipeline *p = ctx;
+    fk_frame_meta meta;
+
+    int found = fk_store_best(&p->store, &meta);
+    if (found <= 0) {
+        return found;
+    }
+    *out = (fk_downlink_frame){
+        .time = meta.time,
+        .frame_id = meta.frame_id,
+        .size = meta.size,
+        .crc32 = meta.crc32,
+        .width = p->policy.width,
+        .height = p->policy.height,
+        .value = meta.value,
+        .class_index = meta.class_index,
+        .score = meta.score,
+        .box = meta.box,
+    };
+    memcpy(out->model_id, meta.model_id, sizeof out->model_id);
+    return 1;
+}
+
+static int read_frame(void *ctx, uint32_t frame_id, uint32_t offset, uint8_t *out, uint32_t size)
+{
+    fk_pipeline *p = ctx;
+    return fk_store_read(&p->store, frame_id, offset, out, size);
+}
+
+static int frame_sent(void *ctx, uint32_t frame_id)
+{
+    fk_pipeline *p = ctx;
+    return fk_store_mark_sent(&p->store, frame_id);
+}
+
+int fk_pipeline_downlink(fk_pipeline *p, uint8_t *packet, size_t cap)
+{
+    int err = flush_batch(p);
+
+    return err < 0 ? err : fk_downlink_next(&p->downlink, packet, cap);
+}
+
+size_t fk_pipeline_packet_max(const fk_pipeline *p)
+{
+    return fk_downlink_packet_max(&p->link);
+}
+
+size_t fk_pipeline_work_size(const fk_model *model, const fk_policy *policy)
+{
+    size_t arena = fk_model_arena_size(model);
+    size_t encode = FK_JPEG_SCRATCH_BYTES + (size_t)policy->picture_bytes_max;
+    return arena > encode ? arena : encode;
+}
+
+/* --- Start ------------------------------------------------------------------- */
+
+/* 0 if policy and model belong together. */
+static int check(const fk_pipeline *p)
+{
+    const fk_policy *policy = &p->policy;
+    const fk_model *model = &p->model;
+
+    if (model->width == 0 || model->class_count > FK_PIPELINE_CLASSES_MAX ||
+        fk_camera_scale_scratch_words(model->width, model->channels) > FK_PIPELINE_SCALE_WORDS) {
+        return FK_ERR_UNSUPPORTED;
+    }
+    for (unsigned i = 0; i < policy->class_count; i++) {
+        if (policy->classes[i].index >= model->class_count) {
+            return FK_ERR_INVAL;
+        }
+    }
+    return p->work_size < fk_pipeline_work_size(model, policy) ? FK_ERR_TOOSMALL : 0;
+}
+
+int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg)
+{
+    memset(p, 0, sizeof *p);
+    p->work = cfg->work;
+    p->work_size = cfg->work_size;
+    int err = fk_policy_parse(&p->policy, cfg->policy, cfg->policy_size);
+    if (err >= 0) {
+        err = fk_model_load(&p->model, cfg->model, cfg->model_size);
+    }
+    if (err >= 0) {
+        err = check(p);
+    }
+    if (err >= 0) {
+        err = fk_store_mount(&p->store, cfg->store);
+    }
+    if (err < 0) {
+        return err;
+    }
+    for (unsigned i = 0; i < p->policy.class_count; i++) {
+        p->rules[i] = (fk_trigger_rule){
+            .weight = p->policy.classes[i].weight,
+            .class_index = p->policy.classes[i].index,
+            .threshold = p->policy.classes[i].threshold,
+        };
+    }
+    p->next_id = fk_store_next_id(&p->store);
+    if (p->next_id > 1) {
+        /* the decisions of a batch that a reset lost have used these */
+        p->next_id += FK_PIPELINE_BATCH / FK_DECISION_RECORD_SIZE;
+    }
+    p->source = (fk_downlink_source){
+        .ctx = p,
+        .record = next_record,
+        .record_sent = record_sent,
+        .frame = next_frame,
+        .read = read_frame,
+        .frame_sent = frame_sent,
+    };
+    p->link = (fk_downlink_config){
+        .apid_records = p->policy.record_apid,
+        .apid_images = p->policy.image_apid,
+        .chunk_size = p->policy.chunk_bytes,
+    };
+    return fk_downlink_init(&p->downlink, &p->source, &p->link, cfg->resume);
+}
