@@ -42,6 +42,7 @@ def compile_model(
     program, notes = lower(model)
     if model.labels and not wishes.labels:
         wishes = Wishes(**{**_fields(wishes), "labels": model.labels})
+    before = {"macs": program.macs(), "weight_bytes": program.weight_bytes()}
     contract = make_contract(program, wishes)
     planned = plan(program, keep_all=options.keep_all)
     digest = hashlib.sha256(blob).digest()
@@ -56,6 +57,7 @@ def compile_model(
         "operators": len(program.ops),
         "macs": program.macs(),
         "weight_bytes": program.weight_bytes(),
+        "before": before,
         "classes": list(contract.labels) or contract.class_count,
         "notes": list(all_notes),
     }

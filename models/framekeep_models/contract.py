@@ -182,7 +182,9 @@ def _output_shape(buffer: Buffer) -> tuple[int, ...]:
     return buffer.views[-1].shape if buffer.views else buffer.shape
 
 
-def _head(buffer: Buffer, output: int, grid: tuple[int, int], depth: int, first: int, wishes: Wishes) -> Head:
+def _head(  # noqa: PLR0917
+    buffer: Buffer, output: int, grid: tuple[int, int], depth: int, first: int, wishes: Wishes
+) -> Head:
     values = (np.arange(-128, 128) - buffer.zero_point) * buffer.scale
     probabilities = wishes.head == "scores" or (
         wishes.head == "auto" and values[0] >= -0.01 and 0.9 <= values[-1] <= 1.01

@@ -102,7 +102,7 @@ def batch_of_one(tensor: Tensor) -> tuple[int, int, int]:
 
 
 def lower(model: Model) -> tuple[Program, list[str]]:
-    """The program of `model`, and notes for the report. Raises ModelError naming every node it cannot lower."""
+    """The program of `model`, and notes for the report. Raises ModelError with every node it cannot lower."""
     # the rules register themselves
     from framekeep_models import lower_elementwise, lower_window  # noqa: F401
 

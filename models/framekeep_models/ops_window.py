@@ -56,7 +56,7 @@ class Window(Op):
     def overlap(self) -> int | None:
         return self.geometry.overlap()
 
-    def fields(self, constants: Constants) -> dict[str, Any]:
+    def fields(self, constants: Constants) -> dict[str, Any]:  # noqa: ARG002
         low, high = self.act
         zeros = {"in_zero": self.in_zero, "out_zero": self.out_zero, "act_min": low, "act_max": high}
         return {**self.geometry.fields(), **zeros, "weights": 0, "table": 0}

@@ -1,8 +1,8 @@
 """Where every buffer lies in the arena.
 
-Two buffers that are alive at the same time must not overlap, with one exception: an operator's output may grow
-into the input it is the last to read, `Op.overlap()` bytes behind the reading. That is what makes a chain of
-layers cost little more than its largest tensor.
+Two buffers that are alive at the same time must not overlap, with one exception: an operator's output may
+grow into the input it is the last to read, `Op.overlap()` bytes behind the reading. That is what makes a
+chain of layers cost little more than its largest tensor.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """What the compiler works on: buffers of int8 and the operators of the flight engine.
 
-A .tflite graph is lowered to this once; the passes (dead channels, planning) change it; `fkm.py` writes it out.
-Every operator already holds the integers its kernel computes with, so a pass can reason about exact values.
+A .tflite graph is lowered to this once; the passes (dead channels, planning) change it; `fkm.py` writes it
+out. Every operator already holds the integers its kernel computes with, so a pass can reason about exact
+values.
 """
 
 from abc import ABC, abstractmethod

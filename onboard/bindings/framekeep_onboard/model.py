@@ -92,6 +92,15 @@ class Model:
         source = ffi.new("fk_row_source *", {"ctx": ffi.NULL, "row": row})
         check(lib.fk_model_infer(self._fk, source, self._bytes(self._arena), len(self._arena)), "infer")
 
+    def preprocess(self, picture: Uint8Array) -> Int8Array:
+        """The input tensor that `infer` makes of a picture of the model's size."""
+        rows = np.ascontiguousarray(picture, np.uint8).reshape(self.height, self.width, self.channels)
+        luts = self._image[self._at(self._fk.luts) :][: 256 * self._fk.lut_count].reshape(-1, 256)
+        if self._fk.order == lib.FK_ORDER_BGR:
+            rows = rows[:, :, ::-1]
+        mapped = [luts[c % len(luts)][rows[:, :, c]] for c in range(self.channels)]
+        return np.stack(mapped, axis=-1).view(np.int8).reshape(self.input_shape)
+
     def score(self, class_index: int) -> tuple[int, tuple[int, int, int, int]]:
         """Score 0..255 of a class after a run; its box (x, y, width, height) in 1/65535 of the picture."""
         score, box = ffi.new("uint8_t *"), ffi.new("fk_box *")

@@ -1,0 +1,58 @@
+"""`fk-models`: from a .tflite to an image that flies, and the models of our own."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from framekeep_onboard import FkError
+
+from framekeep_models.program import ModelError
+from framekeep_models.tflite_model import ModelFileError
+
+# command: (module with add_arguments and run, one line of help); loaded only when called
+COMMANDS = {
+    "compile": ("framekeep_models.command_compile", "an int8 .tflite to a model image (.fkm)"),
+    "verify": ("framekeep_models.command_verify", "an image's tensors against the reference, bit for bit"),
+    "info": ("framekeep_models.command_info", "what is in an image: layers, sizes, the arena over time"),
+    "train": ("framekeep_models.command_train", "train a model of our own and quantise it"),
+    "eval": ("framekeep_models.command_eval", "metrics of a model on labelled pictures, with intervals"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 done, 1 a check failed, 2 bad input."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="fk-models", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    modules = {}
+    for name, (module, text) in COMMANDS.items():
+        wanted = name in arguments[:1]
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if wanted:
+            modules[name] = importlib.import_module(module)
+            modules[name].add_arguments(sub)
+    options = parser.parse_args(arguments)
+    try:
+        return int(modules[options.command].run(options))
+    except (ModelError, ModelFileError, FkError) as error:
+        print(f"fk-models: {error}", file=sys.stderr)
+    except BrokenPipeError:  # the reader of our output has left: nothing more to say to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"fk-models: {where}{error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("fk-models: stopped", file=sys.stderr)
+        return 130
+    return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

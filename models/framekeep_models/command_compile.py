@@ -1,0 +1,121 @@
+"""`fk-models compile X.tflite -o X.fkm`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from framekeep_models.compile import Compiled, Options, compile_model
+from framekeep_models.contract import Wishes
+from framekeep_models.program import ModelError
+from framekeep_models.tflite_model import ModelFileError
+
+EXAMPLES = """examples:
+  fk-models compile person.tflite -o person.fkm --labels none,person
+  fk-models compile mcunet_vww.tflite -o m.fkm --range -1 0.992     pixels 0 and 255 as the training had them
+  fk-models compile m.tflite -o m.fkm --mean 123.7,116.3,103.5 --std 58.4,57.1,57.4 --bgr
+"""
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a model means, for every command that compiles one."""
+    parser.add_argument("--labels", help="class names: a,b,c or a file with one a line")
+    parser.add_argument("--threshold", type=_numbers, default=(), help="0..1, one or one per class (0.5)")
+    parser.add_argument("--input", choices=("picture", "tensor"), help="what the input is (by its shape)")
+    parser.add_argument("--bgr", action="store_true", help="the model wants blue first")
+    parser.add_argument("--crop", action="store_true", help="crop frames to the input's aspect, not stretch")
+    parser.add_argument(
+        "--range",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="the real input values that pixels 0 and 255 stand for",
+    )
+    parser.add_argument("--mean", type=_numbers, default=(), help="with --std: real = (pixel - mean) / std")
+    parser.add_argument("--std", type=_numbers, default=(), help="one value or one per channel")
+    parser.add_argument("--background", type=int, help="leading output channels that are no class")
+    parser.add_argument(
+        "--head",
+        choices=("auto", "none", "scores", "logits"),
+        default="auto",
+        help="what the outputs are: probabilities or logits (auto: by their range)",
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EXAMPLES
+    parser.add_argument("tflite", type=Path, help="an int8 model")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the image to write")
+    add_model_arguments(parser)
+    parser.add_argument("--keep-dead", action="store_true", help="do not remove channels that are constant")
+    parser.add_argument(
+        "--keep-all", action="store_true", help="every tensor keeps its own memory (for tests)"
+    )
+    parser.add_argument("--json", action="store_true", help="the report as one JSON object")
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+def wishes_of(options: argparse.Namespace) -> Wishes:
+    labels = options.labels or ""
+    if labels and Path(labels).is_file():
+        names = tuple(line.strip() for line in Path(labels).read_text().splitlines() if line.strip())
+    else:
+        names = tuple(labels.split(",")) if labels else ()
+    return Wishes(
+        labels=names,
+        thresholds=options.threshold,
+        picture=None if options.input is None else options.input == "picture",
+        bgr=options.bgr,
+        crop=options.crop,
+        real_range=tuple(options.range) if options.range else None,
+        mean=options.mean,
+        std=options.std,
+        background=options.background,
+        head=options.head,
+    )
+
+
+def compile_file(path: Path, wishes: Wishes, options: Options) -> Compiled:
+    """As `compile_model`, with the file's name in the error."""
+    try:
+        return compile_model(path, wishes, options)
+    except (ModelError, ModelFileError) as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """All or nothing."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def run(options: argparse.Namespace) -> int:
+    how = Options(keep_all=options.keep_all, keep_dead=options.keep_dead)
+    done = compile_file(options.tflite, wishes_of(options), how)
+    write_whole(options.output, done.image)
+    if options.json:
+        print(json.dumps({"model": str(options.tflite), "output": str(options.output), **done.report}))
+    else:
+        print(_text(options.output, done.report))
+    return 0
+
+
+def _text(output: Path, report: dict[str, Any]) -> str:
+    before = report["before"]
+    lines = [
+        f"{output}: {report['image_bytes']:,} bytes, id {report['model_id']}",
+        f"  operators   {report['operators']}",
+        f"  MACs        {report['macs']:,} of {before['macs']:,}",
+        f"  weights     {report['weight_bytes']:,} of {before['weight_bytes']:,} bytes",
+        f"  arena       {report['arena_bytes']:,} bytes, at least {report['arena_lower_bound']:,}",
+        f"  classes     {report['classes']}",
+    ]
+    return "\n".join(lines + [f"  note: {note}" for note in report["notes"]])
