@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from framekeep_onboard import FkError
 
+from framekeep_models.data import DataError
 from framekeep_models.program import ModelError
 from framekeep_models.tflite_model import ModelFileError
 
@@ -16,8 +17,8 @@ COMMANDS = {
     "compile": ("framekeep_models.command_compile", "an int8 .tflite to a model image (.fkm)"),
     "verify": ("framekeep_models.command_verify", "an image's tensors against the reference, bit for bit"),
     "info": ("framekeep_models.command_info", "what is in an image: layers, sizes, the arena over time"),
-    "train": ("framekeep_models.command_train", "train a model of our own and quantise it"),
-    "eval": ("framekeep_models.command_eval", "metrics of a model on labelled pictures, with intervals"),
+    "train": ("framekeep_models.train", "train a model of our own and quantise it"),
+    "eval": ("framekeep_models.evaluate", "metrics of a model on labelled pictures, with intervals"),
 }
 
 
@@ -35,13 +36,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             description=f"{text[0].upper()}{text[1:]}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if wanted:
+        if not wanted:
+            continue
+        try:
             modules[name] = importlib.import_module(module)
-            modules[name].add_arguments(sub)
+        except ModuleNotFoundError as error:
+            print(f"fk-models: {name} needs {error.name}: pip install 'framekeep[train]'", file=sys.stderr)
+            return 2
+        modules[name].add_arguments(sub)
     options = parser.parse_args(arguments)
     try:
         return int(modules[options.command].run(options))
-    except (ModelError, ModelFileError, FkError) as error:
+    except (ModelError, ModelFileError, DataError, FkError) as error:
         print(f"fk-models: {error}", file=sys.stderr)
     except BrokenPipeError:  # the reader of our output has left: nothing more to say to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

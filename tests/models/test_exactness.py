@@ -1,0 +1,105 @@
+"""Invariant: inference equals TensorFlow Lite Micro's, bit for bit. Truth: its own outputs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from framekeep_models.compile import Options, compile_model
+from framekeep_models.quantise import quantize_multiplier
+from framekeep_models.tflite_model import Model as TfliteModel
+from framekeep_models.verify import golden_file, verify
+from framekeep_onboard import Model
+from PIL import Image
+
+from tests.models.litert import LiteRT
+from tests.shared_data import SHARED, shared
+
+MODELS = ("vww_96_int8", "person_detect", "pretrainedResnet_quant", "kws_ref_model", "ad01_int8")
+PERTURBED = [f"{m}_{i}" for m in MODELS if m != "person_detect" for i in range(3)]
+PICTURES = 50
+
+
+def golden_differences(tflite: Path, golden: Path) -> int:
+    model = Model(compile_model(tflite).image)
+    inputs, outputs = golden_file(golden)
+    assert len(inputs) == 40
+    return sum(
+        not np.array_equal(np.ravel(model.run(x)), y.ravel()) for x, y in zip(inputs, outputs, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_outputs_equal_tflite_micro(name: str) -> None:
+    golden = shared(f"tflite/golden/{name}.npz")
+    assert golden_differences(shared(f"tflite/{name}.tflite"), golden) == 0
+
+
+@pytest.mark.parametrize("name", PERTURBED)
+def test_outputs_equal_tflite_micro_with_other_multipliers(name: str) -> None:
+    folder = "tflite/golden/perturbed"
+    assert golden_differences(shared(f"{folder}/{name}.tflite"), shared(f"{folder}/{name}.npz")) == 0
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_tensor_equals_the_twin(name: str) -> None:
+    inputs, outputs = golden_file(shared(f"tflite/golden/{name}.npz"))
+    result = verify(shared(f"tflite/{name}.tflite"), inputs[::8], outputs[::8])
+    assert result.differences == []
+    assert result.complete
+    assert result.compared == result.tensors > 10
+
+
+@pytest.mark.parametrize("name", ["vww_96_int8", "person_detect", "pretrainedResnet_quant"])
+def test_every_tensor_equals_litert_over_real_pictures(name: str) -> None:
+    """Equal, or a tie that LiteRT rounds the other way, and then shown to be one."""
+    tflite = shared(f"tflite/{name}.tflite")
+    compiled = compile_model(tflite, options=Options(keep_all=True, keep_dead=True))
+    engine, peer = Model(compiled.image), LiteRT(tflite)
+    buffers = [compiled.program.buffers[b] for b in sorted(compiled.plan.offsets)]
+    compared = dict.fromkeys((v.tensor for b in buffers for v in b.views), 0)
+    for picture in real_pictures(engine):
+        x = engine.preprocess(picture)
+        peer.run(x)
+        for number, value in engine.steps(x):
+            views = [view.tensor for view in buffers[number].views]
+            if not np.array_equal(value.ravel(), peer.tensor(views[0]).ravel()):
+                assert_rounding_ties(compiled.model, views[0], value, peer)
+                break  # what follows was computed from something else
+            for tensor in views:
+                assert np.array_equal(value.ravel(), peer.tensor(tensor).ravel())
+                compared[tensor] += 1
+    assert min(compared.values()) >= PICTURES * 9 // 10
+
+
+def assert_rounding_ties(model: TfliteModel, tensor: int, ours: np.ndarray, peer: LiteRT) -> None:
+    """The first rounding left a half: LiteRT takes it upwards, TFLite Micro (and we) away from zero."""
+    node = next(n for n in model.operators if tensor in n.outputs)
+    assert node.name == "FULLY_CONNECTED", f"{node.name} differs from LiteRT"
+    source, weights, out = (model.tensors[i] for i in (node.inputs[0], node.inputs[1], tensor))
+    x = peer.tensor(source.index).astype(np.int64).ravel() - int(source.zero_point[0])
+    assert weights.data is not None
+    bias = model.tensors[node.inputs[2]].data
+    sums = weights.data.astype(np.int64) @ x + (0 if bias is None else bias)
+    zero = int(out.zero_point[0])
+    product = np.float32(source.scale[0]) * np.float32(weights.scale[0])
+    mantissa, shift = quantize_multiplier(float(product) / float(out.scale[0]))
+    assert shift < 0
+    half = 1 << (-shift - 1)
+    for total, mine, its in zip(sums, ours.ravel(), peer.tensor(tensor).ravel(), strict=True):
+        high = (int(total) * mantissa + (1 << 30)) >> 31  # the first of the two roundings
+        if mine != its:
+            assert high % (2 * half) == half, "after the first rounding the value is not halfway"
+            assert (mine, its) == ((high - half) // (2 * half) + zero, (high + half) // (2 * half) + zero)
+
+
+def real_pictures(engine: Model) -> list[np.ndarray]:
+    """The first pictures of a folder of photographs, as the model's input wants them."""
+    shared("person_vww")
+    paths = sorted((SHARED / "person_vww").rglob("*.jpg"))[:PICTURES]
+    assert len(paths) == PICTURES
+    pictures = []
+    for path in paths:
+        with Image.open(path) as image:
+            mode = "L" if engine.channels == 1 else "RGB"
+            pictures.append(np.asarray(image.convert(mode).resize((engine.width, engine.height))))
+    return pictures
