@@ -92,7 +92,7 @@ def read_csv(path: Path, positive: str | None = None) -> list[Picture]:
             split=row.get("split") or "",
             licence=row.get("licence") or row.get("license") or "",
             source=row.get("source") or "",
-            kind=row.get("kind") or ("person-like" if row.get("person_like_only") == "1" else ""),
+            kind="person-like" if row.get("person_like_only") == "1" else row.get("kind") or "",
             boxes=parse_boxes(row["boxes"]) if row.get("boxes") else None,
         )
         for row in rows

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from framekeep_models.data import DataError, Picture
-from framekeep_models.data_crops import U8, read_rgb, shrink
-from framekeep_models.evaluate import plain
+from framekeep_models.data_crops import U8, Pool, read_rgb, shrink
+from framekeep_models.evaluate import labels_of, plain
 from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_metrics import Binary, Floats, Ints, auc, best_threshold
 from framekeep_models.train_card import card
@@ -119,9 +119,7 @@ def train(recipe: Recipe, options: Options, out: Path, command: str) -> dict[str
     `out`."""
     from framekeep_models import train_loop
     from framekeep_models.nets import macs, weights_bytes
-    from framekeep_models.train_export import save_int8
 
-    out.mkdir(parents=True, exist_ok=True)
     clock = train_loop.Clock()
     say(f"{recipe.name}: {recipe.about}")
     train_loop.seed_all(options.seed, options.threads)
@@ -131,9 +129,9 @@ def train(recipe: Recipe, options: Options, out: Path, command: str) -> dict[str
     held = recipe.validation(options)
     images, labels = chips(held, recipe.side)
     net = recipe.net(options, pool)
-    side = images.shape[1]
-    size, work = weights_bytes(net), macs(net, 3, side)
-    say(f"{clock} {size:,} bytes of weights, {work:,} multiply-accumulates")
+    say(
+        f"{clock} {weights_bytes(net):,} bytes of weights, {macs(net, 3, recipe.side):,} multiply-accumulates"
+    )
     fit = replace(recipe.fit, seed=options.seed)
     if options.epochs:
         fit = replace(fit, epochs=options.epochs)
@@ -143,37 +141,61 @@ def train(recipe: Recipe, options: Options, out: Path, command: str) -> dict[str
         say(f"{clock} epoch {epoch + 1}/{fit.epochs} loss {loss:.4f} validation AUC {auc(labels, found):.4f}")
 
     kept = train_loop.fit(net, pool, fit, report)
-    centre(kept, labels, train_loop.scores(kept, images))
+    facts = finish(recipe, options, out, net=kept, pool=pool, command=command)
+    say(f"{clock} done: {facts['summary']}")
+    return facts
+
+
+def finish(
+    recipe: Recipe, options: Options, out: Path, *, net: nn.Sequential, pool: Pool, command: str
+) -> dict[str, Any]:
+    """From the trained network to the files: threshold, int8, image, test figures, card."""
+    from framekeep_models import train_loop
+    from framekeep_models.nets import macs, weights_bytes
+    from framekeep_models.train_export import save_int8
+
+    out.mkdir(parents=True, exist_ok=True)
+    held = recipe.validation(options)
+    images, labels = chips(held, recipe.side)
+    centre(net, labels, train_loop.scores(net, images))
     model = out / f"{recipe.name}.tflite"
     calibration = pool.images[np.random.default_rng(options.seed).permutation(len(pool.images))[:512]]
-    save_int8(kept, calibration, model, recipe.labels)
-    float_auc = auc(labels, train_loop.scores(kept, images))
+    save_int8(net, calibration, model, recipe.labels)
+    float_auc = auc(labels, train_loop.scores(net, images))
     flight = FlightModel(model)
-    found = np.array([flight.score(read_rgb(p.path)) for p in held], np.float64)
+    found = flown(flight, held)
     threshold = best_threshold(labels, found)
+    size = weights_bytes(net)
     facts: dict[str, Any] = {
         "name": recipe.name,
         "command": command,
-        "side": side,
+        "side": recipe.side,
         "labels": recipe.labels,
         "crops": len(pool.hard),
         "weights_bytes": size,
-        "macs": work,
+        "macs": macs(net, 3, recipe.side),
         "arena_bytes": flight.arena_size,
         "threshold": threshold,
         "validation": plain(Binary(labels, found, threshold).summary()),
         "validation_auc_float": round(float_auc, 4),
-        "learned_from": counts(learned),
+        "learned_from": counts(recipe.pictures(options)),
     }
     facts["summary"] = (
         f"AUC {auc(labels, found):.3f} on {len(labels)} validation pictures "
         f"({float_auc:.3f} before quantisation), threshold {threshold:.0f}, {size / 1000:.0f} kB of weights"
     )
+    facts["tests"] = {
+        name: plain(Binary(labels_of(some), flown(flight, some), threshold).summary())
+        for name, some in recipe.tests(options).items()
+    }
+    compile_image(model, threshold, recipe.labels)
     (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
     (out / f"{recipe.name}.md").write_text(card(recipe, facts))
-    compile_image(model, threshold, recipe.labels)
-    say(f"{clock} done: {facts['summary']}")
     return facts
+
+
+def flown(flight: FlightModel, pictures: Sequence[Picture]) -> Floats:
+    return np.array([flight.score(read_rgb(p.path)) for p in pictures], np.float64)
 
 
 def centre(net: nn.Sequential, labels: Ints, logits: Floats) -> None:

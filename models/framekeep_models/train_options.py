@@ -56,6 +56,7 @@ class Recipe:
     net: Callable[[Options, Pool], nn.Sequential]
     validation: Callable[[Options], Sequence[Picture]]
     fit: FitConfig
+    tests: Callable[[Options], dict[str, Sequence[Picture]]] = lambda _: {}  # looked at once, at the end
     taught_by: str = ""
     limits: str = ""
 

@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from framekeep_models import nets
-from framekeep_models.data import DataError, Picture, read_csv, read_pictures, select
+from framekeep_models.data import DataError, Picture, read_coco, read_csv, read_pictures, select
 from framekeep_models.data_crops import Draw, Pool, make_pool
 from framekeep_models.train_options import FitConfig, Options, Recipe
 from framekeep_models.train_person import person_draws
@@ -67,9 +67,37 @@ def person_recipe(name: str, everything: bool, warm: bool) -> Recipe:
         net=net,
         validation=lambda options: select(read_csv(options.data / "person_vww/labels.csv"), "val"),
         fit=warm_fit(everything) if warm else FitConfig(epochs=18),
+        tests=person_tests,
         taught_by=TAUGHT + (STARTED if warm else "") + ("" if everything else OPEN),
         limits=PERSON_LIMITS,
     )
+
+
+def person_tests(options: Options) -> dict[str, Sequence[Picture]]:
+    """The test splits, whole and in the parts that say where the model is weak."""
+    chips = select(read_csv(options.data / "person_vww/labels.csv"), "test")
+    more = select(read_csv(options.data / "person_more/labels.csv"), "test")
+    tests: dict[str, Sequence[Picture]] = {
+        "person_vww test": chips,
+        "person_vww test, no person-like negatives": [p for p in chips if p.kind != "person-like"],
+        "person_vww test, redistributable rows": select(chips, None, True),
+        "person_frames test, whole frames stretched": read_coco(
+            options.data / "person_frames/annotations_test.json"
+        ),
+        "person_more test": more,
+    }
+    for source in sorted({p.source for p in more}):
+        tests[f"person_more test, {source.split(' via ')[0]}"] = [p for p in more if p.source == source]
+    return tests
+
+
+def ship_tests(options: Options) -> dict[str, Sequence[Picture]]:
+    chips = ship_pictures(options.data, "test", everything=True)
+    ships = [p for p in chips if p.label]
+    tests: dict[str, Sequence[Picture]] = {"sat_ship_chips test": chips}
+    for kind in ("textured", "plain_water", "land"):
+        tests[f"sat_ship_chips test, ships and {kind}"] = [*ships, *(p for p in chips if p.kind == kind)]
+    return tests
 
 
 def ship_recipe() -> Recipe:
@@ -84,6 +112,7 @@ def ship_recipe() -> Recipe:
         net=lambda _options, _pool: nets.chain(nets.SHIP_80),
         validation=lambda options: ship_pictures(options.data, "val", everything=True),
         fit=FitConfig(epochs=20, quarter_turns=True),
+        tests=ship_tests,
         taught_by=OPEN.strip(),
         limits="No land scene was in training. Small boats and wakes are taken for ships now and then.",
     )
