@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from framekeep_ground import sources, tables
@@ -168,9 +169,11 @@ def _opens(data: bytes) -> bool:
 def _info_rows(decoder: Decoder) -> dict[tuple[int, int], dict[str, object]]:
     """What is known of each picture: from its announcement, else from its decision record."""
     found: dict[tuple[int, int], dict[str, object]] = {}
+    decisions = decoder.decisions()
+    pictured = np.isin(decisions["data_frame_id"], [picture.frame_id for picture in decoder.pictures()])
     for records, columns in (
         (decoder.infos(), tables.FRAME_COLUMNS),
-        (decoder.decisions(), tables.DECISION_COLUMNS),
+        (decisions[pictured], tables.DECISION_COLUMNS),
     ):
         keys = zip(records["data_frame_id"].tolist(), records["data_size"].tolist(), strict=True)
         for key, row in zip(keys, tables.rows(records, columns), strict=True):
@@ -192,7 +195,7 @@ def _frame_row(frame: _Frame) -> list[object]:
 
 def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap]) -> dict[str, Any]:
     decisions = decoder.decisions()
-    reasons = Counter(tables.code_names(Reason, decisions["data_reason"].tolist()))
+    reasons = Counter(tables.code_names(Reason, decisions["data_reason"]))
     statuses = Counter(frame.status for frame in frames)
     times = decoder.times()
     span = tables.iso_times(times[[times.argmin(), times.argmax()]]) if len(times) else ["", ""]

@@ -59,6 +59,8 @@ class Decoder:
         self._infos: list[Records] = []
         self._counts: list[tuple[Positions, Positions]] = []
         self._input_gaps: list[tuple[int, int]] = []
+        self._known = _joined([], formats.DecisionPacket)  # what decisions() gave last
+        self._known_of = 0  # and from how many packets
         self._all_in = False  # the headers of pictures that are not whole were noted
         self._behind = 0  # where the last packet ended, in the input
 
@@ -109,7 +111,10 @@ class Decoder:
 
     def decisions(self) -> Records:
         """One decision record a frame, by frame id."""
-        return first_of_each(_joined(self._decisions, formats.DecisionPacket))
+        if self._known_of != self.packets["decision"]:
+            self._known = first_of_each(_joined(self._decisions, formats.DecisionPacket))
+            self._known_of = self.packets["decision"]
+        return self._known
 
     def infos(self) -> Records:
         """All frame-of-interest packets, as they came."""

@@ -29,6 +29,8 @@ _CHUNK_HEAD_FORMAT = Struct("header" / formats.TmHeader, "data" / formats.ChunkH
 _CHUNK_HEAD: int = _CHUNK_HEAD_FORMAT.sizeof()
 _TRAILER: int = formats.PacketTrailer.sizeof()
 _CHUNK_LEAST = _CHUNK_HEAD + 1 + _TRAILER
+_TOGETHER = 64  # packets of one size from which computing their CRCs side by side pays
+_CRC16_TABLE = np.array([crc_hqx(bytes((n,)), 0) for n in range(256)], np.uint16)
 _CHUNK_MOST = _CHUNK_HEAD + formats.CHUNK_SIZE_MAX + _TRAILER
 
 
@@ -59,27 +61,62 @@ class Scanner:
         whole = b"".join((self._kept, piece)) if self._kept else piece
         data = np.frombuffer(whole, np.uint8)
         starts, lengths = candidates(data)
-        accepted: list[tuple[int, int]] = []
+        ends = starts + lengths
+        there = ends <= len(data)
+        # a packet that is cut off stops the search until more bytes come, or none will
+        right = ~there & (not last)
+        right[there] = checked(data, starts[there], ends[there])
+        starts, ends = starts[right], ends[right]
+        if (starts[1:] < ends[:-1]).any() or (ends[:-1] > len(data)).any():
+            starts, ends = _one_after_another(starts, ends, len(data))
         keep_from = len(data) if last else max(0, len(data) - _HEADER_SEEN + 1)
-        behind = 0
-        view = memoryview(whole)
-        for start, end in zip(starts.tolist(), (starts + lengths).tolist(), strict=True):
-            if start < behind:
-                continue
-            if end > len(data):
-                if last:
-                    continue  # cut off at the end of the input; what lies in it may be whole
-                keep_from = start
-                break
-            if crc_hqx(view[start:end], formats.CRC16_INIT) == 0:
-                accepted.append((start, end))
-                behind = end
-        keep_from = max(keep_from, behind)
-        found = np.array(accepted, np.int64).reshape(-1, 2)
-        batch = Batch(data, found[:, 0], found[:, 1], self.position)
-        self._kept = bytes(view[keep_from:])
+        if len(ends) and ends[-1] > len(data):
+            keep_from = int(starts[-1])
+            starts, ends = starts[:-1], ends[:-1]
+        if len(ends):
+            keep_from = max(keep_from, int(ends[-1]))
+        batch = Batch(data, starts, ends, self.position)
+        self._kept = bytes(whole[keep_from:])
         self.position += keep_from
         return batch
+
+
+def _one_after_another(starts: Positions, ends: Positions, size: int) -> tuple[Positions, Positions]:
+    """Of packets that overlap those that begin first; up to the first that ends past `size`."""
+    chosen = []
+    behind = 0
+    for index, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        if start >= behind:
+            chosen.append(index)
+            behind = end
+            if end > size:
+                break
+    return starts[chosen], ends[chosen]
+
+
+def checked(data: Bytes8, starts: Positions, ends: Positions) -> npt.NDArray[np.bool_]:
+    """Which of the packets have a right CRC."""
+    right = np.zeros(len(starts), np.bool_)
+    lengths = ends - starts
+    alone = np.ones(len(starts), np.bool_)
+    for size in _FIXED.values():
+        same = lengths == size
+        if np.count_nonzero(same) > _TOGETHER:
+            right[same] = crc16_rows(data, starts[same], size) == 0
+            alone &= ~same
+    view = memoryview(data.data)
+    at = np.flatnonzero(alone)
+    spans = zip(starts[at].tolist(), ends[at].tolist(), strict=True)
+    right[at] = [crc_hqx(view[start:end], formats.CRC16_INIT) == 0 for start, end in spans]
+    return right
+
+
+def crc16_rows(data: Bytes8, starts: Positions, size: int) -> npt.NDArray[np.uint16]:
+    """The CRC of many packets of one size at once, a byte of each at a time."""
+    crc = np.full(len(starts), formats.CRC16_INIT, np.uint16)
+    for n in range(size):
+        crc = (crc << 8) ^ _CRC16_TABLE[(crc >> 8) ^ data[starts + n]]
+    return crc
 
 
 def candidates(data: Bytes8) -> tuple[Positions, Positions]:

@@ -26,7 +26,7 @@ def unwrap(counts: Counts, modulo: int = SEQUENCE_MODULO) -> Counts:
 
 def missing(numbers: Counts) -> Iterator[tuple[int, int]]:
     """The ranges, first and last, that lie between `numbers` and are not among them."""
-    seen = np.unique(numbers)
+    seen = np.sort(numbers)
     at = np.flatnonzero(np.diff(seen) > 1)
     yield from zip((seen[at] + 1).tolist(), (seen[at + 1] - 1).tolist(), strict=True)
 

@@ -1,6 +1,7 @@
 """Decision records and frames as rows: the columns are the declaration's fields."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +31,13 @@ def iso_times(times: npt.NDArray[np.int64]) -> list[str]:
     return texts
 
 
-def code_names(kind: type[Reason] | type[Error], codes: Sequence[int]) -> list[str]:
+def code_names(kind: type[Reason] | type[Error], codes: npt.NDArray[np.integer[Any]]) -> list[str]:
     """The names of codes; 0 of an error is OK, a code that is not in the list stays a number."""
+    different, where = np.unique(codes, return_inverse=True)
     known = {int(code): code.name for code in kind}
     known.setdefault(0, "OK")
-    return [known.get(code, str(code)) for code in codes]
+    texts: list[str] = np.array([known.get(c, str(c)) for c in different.tolist()])[where].tolist()
+    return texts
 
 
 def rows(records: Records, columns: Sequence[str]) -> Iterator[tuple[object, ...]]:
@@ -48,11 +51,9 @@ def _cells(records: Records, name: str) -> Sequence[object]:
     if name == "model_id":
         ids = np.ascontiguousarray(records["data_model_id"]).view(">u8").reshape(-1)
         return [f"{number:016x}" for number in ids.tolist()]
+    if name in ("reason", "error"):
+        return code_names(Reason if name == "reason" else Error, records[f"data_{name}"])
     values: list[int] = records[f"data_{name}"].tolist()
-    if name == "reason":
-        return code_names(Reason, values)
-    if name == "error":
-        return code_names(Error, values)
     if name == "crc32":
         return [f"{value:08x}" for value in values]
     return values
