@@ -12,6 +12,7 @@ from framekeep_onboard._errors import FkError, check
 from framekeep_onboard._fk import ffi, lib
 
 U8 = npt.NDArray[np.uint8]
+JPEG_SCRATCH_BYTES: int = lib.FK_JPEG_SCRATCH_BYTES
 
 
 class PixelFormat(IntEnum):
@@ -194,6 +195,7 @@ def _ptr(array: U8) -> Any:
 
 
 __all__ = [
+    "JPEG_SCRATCH_BYTES",
     "Fit",
     "FkError",
     "Frame",
