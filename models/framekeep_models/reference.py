@@ -363,7 +363,7 @@ def strided_slice(n: Node) -> AnyArray:
     picks: list[int | slice] = []
     for axis, (begin, end, step) in enumerate(zip(n.ints(1), n.ints(2), n.ints(3), strict=True)):
         if n.option("shrink_axis_mask") >> axis & 1:
-            picks.append(begin)
+            picks.append(0 if n.option("begin_mask") >> axis & 1 else begin)
             continue
         start = None if n.option("begin_mask") >> axis & 1 else begin
         stop = None if n.option("end_mask") >> axis & 1 else end
@@ -463,7 +463,7 @@ def run(
             raise ValueError(f"input {tensor.name} takes {tensor.dtype}, not {array.dtype}")
         values[index] = array.reshape(tensor.shape)
     for op in net.operators:
-        values.update(_run_node(net, op, values))
+        values.update(run_node(net, op, values))
     return values
 
 
@@ -477,7 +477,8 @@ def _listed(inputs: AnyArray | Sequence[AnyArray] | Mapping[int, AnyArray]) -> l
     return [inputs] if isinstance(inputs, np.ndarray) else list(cast(Sequence[AnyArray], inputs))
 
 
-def _run_node(net: Model, op: Operator, values: Mapping[int, AnyArray]) -> dict[int, AnyArray]:
+def run_node(net: Model, op: Operator, values: Mapping[int, AnyArray]) -> dict[int, AnyArray]:
+    """One operator, given the values it reads; returns its outputs by tensor index."""
     kernel = KERNELS.get(op.name)
     if kernel is None:
         raise UnsupportedOperatorError(f"node {op.index}: no rule for operator {op.name}")

@@ -8,6 +8,7 @@ strict where a wrong guess would change numbers.
 import io
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...], int]] = {
     "TRANSPOSE": ("TransposeOptions", (), 2),
     "TRANSPOSE_CONV": ("TransposeConvOptions", (*_STRIDES, _ACT), 3),
 }
+_LABELS_MAX = 1 << 16  # bytes; an archive may claim to unpack to any size
 VECTOR_FIELDS = frozenset({"new_shape", "squeeze_dims"})
 
 _BUILTIN_NAMES = {
@@ -241,6 +243,9 @@ def _labels(blob: bytes) -> tuple[str, ...]:
     try:
         with zipfile.ZipFile(io.BytesIO(blob)) as archive:
             names = [n for n in archive.namelist() if n.endswith(".txt")]
-            return tuple(archive.read(names[0]).decode().splitlines()) if names else ()
-    except zipfile.BadZipFile:
-        return ()
+            if not names:
+                return ()
+            with archive.open(names[0]) as member:
+                return tuple(member.read(_LABELS_MAX).decode().splitlines())
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error):
+        return ()  # labels are a courtesy: a model without, or with broken ones, runs all the same

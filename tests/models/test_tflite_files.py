@@ -1,0 +1,118 @@
+"""Files written by the writer are read back as they were meant, by our reader and by LiteRT."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from framekeep_models import tflite_model
+from framekeep_models.tflite_model import ModelFileError, load
+from framekeep_models.tflite_writer import Writer
+
+from tests.models import single_op
+from tests.models.oracles import Lite, Micro
+from tests.shared_data import shared
+
+
+def small(description: str = "") -> tuple[Writer, int, int]:
+    net = Writer(description)
+    x = net.tensor((1, 4, 4, 2), scale=0.5, zero_point=-3, name="pixels")
+    weights = np.arange(-9, 9).reshape(1, 3, 3, 2)
+    scales = [0.25, 0.125]
+    w = net.constant(weights, np.int8, scale=scales, axis=3)
+    b = net.constant([70_000, -5], np.int32, scale=[0.125, 0.0625])
+    y = net.tensor((1, 2, 2, 2), scale=2.0, zero_point=7, name="cells")
+    net.add(
+        "DEPTHWISE_CONV_2D",
+        [x, w, b],
+        [y],
+        padding="SAME",
+        stride_w=2,
+        stride_h=2,
+        fused_activation_function="RELU6",
+    )
+    return net, x, y
+
+
+def test_what_was_written_is_read_back() -> None:
+    net, x, y = small("two cells")
+    model = load(net.build([x], [y], labels=["sea", "ship"]))
+    assert (model.inputs, model.outputs, model.description) == ((x,), (y,), "two cells")
+    assert model.labels == ("sea", "ship")
+    first, weights, bias, out = model.tensors
+    assert (first.name, first.shape, first.dtype) == ("pixels", (1, 4, 4, 2), np.int8)
+    assert (first.scale.tolist(), first.zero_point.tolist()) == ([0.5], [-3])
+    assert weights.axis == 3 and weights.scale.tolist() == [0.25, 0.125]
+    assert weights.data is not None and weights.data.ravel().tolist() == list(range(-9, 9))
+    assert bias.data is not None and bias.data.tolist() == [70_000, -5]
+    assert out.data is None
+    (op,) = model.operators
+    assert op.name == "DEPTHWISE_CONV_2D"
+    assert op.options == {
+        "padding": "SAME",
+        "stride_w": 2,
+        "stride_h": 2,
+        "dilation_w_factor": 1,
+        "dilation_h_factor": 1,
+        "depth_multiplier": 1,
+        "fused_activation_function": "RELU6",
+    }
+
+
+def test_the_same_model_gives_the_same_bytes() -> None:
+    (one, x, y), (two, _, _) = small(), small()
+    assert one.build([x], [y], ["a"]) == two.build([x], [y], ["a"])
+
+
+@pytest.mark.parametrize("operator", single_op.OPERATORS)
+def test_litert_and_tflite_micro_load_every_operator(operator: str) -> None:
+    case = single_op.make(operator, 1 if operator != "CONV_2D" else 0)
+    for runtime in (Lite(case.model), Micro(case.model)):
+        assert len(runtime.outputs(case.inputs[0])) == len(runtime.model.outputs)
+
+
+def test_constants_are_aligned_for_kernels_that_read_int32_in_place() -> None:
+    net, x, y = small()
+    blob = net.build([x], [y])
+    assert blob.index(np.array([70_000, -5], "<i4").tobytes()) % 16 == 0
+
+
+def test_saving_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    net, x, y = small()
+    net.save(tmp_path / "net.tflite", [x], [y])
+    assert [p.name for p in tmp_path.iterdir()] == ["net.tflite"]
+    assert load(tmp_path / "net.tflite").operators
+
+
+def test_unknown_operators_and_options_are_refused() -> None:
+    net, x, y = small()
+    with pytest.raises(ValueError, match="COS"):
+        net.add("COS", [x], [y])
+    with pytest.raises(ValueError, match="strides"):
+        net.add("MAX_POOL_2D", [x], [y], strides=2)
+
+
+def test_a_quantised_dimension_outside_its_tensor_is_read_as_zero() -> None:
+    model = load(shared("tflite/person_detect.tflite"))
+    assert all(t.axis < len(t.shape) for t in model.tensors if t.scale.size > 1)
+
+
+@pytest.mark.parametrize("blob", [b"", b"TFL3", bytes(64), b"\x10\x00\x00\x00TFL3" + b"\xff" * 60])
+def test_what_is_no_model_is_refused(blob: bytes) -> None:
+    with pytest.raises(ModelFileError):
+        load(blob)
+
+
+def test_damaged_files_are_refused_and_nothing_worse() -> None:
+    net, x, y = small()
+    blob = net.build([x], [y], labels=["sea", "ship"])
+    rng = np.random.default_rng(11)
+    refused = 0
+    for _ in range(1500):
+        bad = bytearray(blob[: int(rng.integers(8, len(blob) + 1))] if rng.random() < 0.3 else blob)
+        for at in rng.integers(0, len(bad), rng.integers(1, 4)):
+            bad[at] = rng.integers(0, 256)
+        try:
+            tflite_model.load(bytes(bad))
+        except ModelFileError:
+            refused += 1
+    assert refused > 300
