@@ -1,7 +1,7 @@
 """`fk-ground`: downlinked packets to pictures and tables, and what belongs to it."""
 
 import argparse
-import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     modules = {}
     for name, (module, text) in COMMANDS.items():
+        if importlib.util.find_spec(module) is None:
+            continue
         wanted = name in arguments[:1]
         sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if wanted:

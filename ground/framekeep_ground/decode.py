@@ -237,10 +237,8 @@ def _resend(frames: list[_Frame]) -> list[str]:
 
 def _cards(frames: list[_Frame], out: Path) -> Iterator[Card]:
     for frame in frames:
-        if frame.file:
-            yield Card(
-                out / frame.file, frame.file, frame.picture.frame_id, frame.status, frame.shown, frame.info
-            )
+        path = out / frame.file if frame.file else None
+        yield Card(path, frame.file, frame.picture.frame_id, frame.status, frame.shown, frame.info)
 
 
 def report(summary: dict[str, Any], out: Path) -> str:

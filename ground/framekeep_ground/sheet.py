@@ -29,7 +29,7 @@ figcaption{padding:.4em .6em}.warn{color:#a40;font-weight:600}
 class Card:
     """One picture on the sheet."""
 
-    path: Path
+    path: Path | None  # None where there is nothing to show yet
     link: str
     frame_id: int
     status: str
@@ -82,10 +82,12 @@ def _figure(card: Card) -> str:
             f"<br>class {card.info['class_index']}, score {card.info['score']}/255"
             f"<br>value {card.info['value']}<br>{card.info['time']}"
         )
+    image = ""
+    if card.path is not None:
+        image = f'<img alt="frame {card.frame_id}" src="{_thumbnail(card.path)}">{_box(card)}'
+        image = f'<a href="{card.link}"><div class=pic>{image}</div></a>'
     return (
-        f'<figure{"" if whole else " class=bad"}><a href="{card.link}"><div class=pic>'
-        f'<img alt="frame {card.frame_id}" src="{_thumbnail(card.path)}">{_box(card)}'
-        f"</div></a><figcaption>{caption}{warning}</figcaption></figure>"
+        f"<figure{'' if whole else ' class=bad'}>{image}<figcaption>{caption}{warning}</figcaption></figure>"
     )
 
 
