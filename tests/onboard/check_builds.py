@@ -33,7 +33,7 @@ CROSS = {
 
 # All that flight objects may want from outside: moving bytes, and 64-bit integer arithmetic.
 LIBRARY = re.compile(
-    r"mem(cpy|move|set|cmp)|__aeabi_(mem\w+|u?ldivmod|u?idivmod|u?idiv|lmul|llsl|llsr|lasr|u?lcmp)|fk_\w+"
+    r"mem(cpy|move|set|cmp)|strlen|__aeabi_(mem\w+|u?ldivmod|u?idivmod|u?idiv|lmul|llsl|llsr|lasr|u?lcmp)|fk_\w+"
 )
 FLOAT = re.compile(r"\b(float|double|long double|_Complex)\b|\b\d+\.\d*f?\b|<(math|float|complex)\.h>")
 COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"', re.DOTALL)
@@ -64,7 +64,10 @@ class Tree:
 
 def compile_one(command: list[str]) -> str:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
-    return "" if done.returncode == 0 else f"{' '.join(command[:4])}: {done.stderr.strip()}"
+    if done.returncode == 0:
+        return ""
+    complaints = [line for line in done.stderr.splitlines() if "error" in line]
+    return f"{' '.join(command[:3])}: {(complaints or ['failed'])[0]} ({len(complaints)} errors)"
 
 
 def host_builds(tree: Tree) -> Iterator[list[str]]:

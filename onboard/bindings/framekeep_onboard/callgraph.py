@@ -8,15 +8,27 @@ a call that is not declared is an error, so that the list stays complete.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 INDIRECT = "__indirect_call"
 
-# source file -> what its functions may call through a pointer
-_FLASH = ("read_bytes", "program_bytes", "erase_segment")  # of fk_flash, in boards/qemu/flash_file.c
+# source file -> what its functions may call through a pointer, as patterns of `name` or, for statics, of
+# `file.c:name`
+_FLASH = tuple(f"flash_file.c:{name}" for name in ("read_bytes", "program_bytes", "erase_segment"))
 POINTER_CALLS: Mapping[str, tuple[str, ...]] = {
     "selftest.c": _FLASH,
-    "downlink.c": ("record", "record_sent", "frame", "read", "frame_sent"),  # of fk_downlink_source
+    "step.c": ("op_*.c:parse*",),  # of fk_operator
+    "run.c": ("op_*.c:run*", "pipeline.c:scaled_row"),  # of fk_operator and fk_row_source
+    "flash.c": _FLASH,  # of platform: the checks before the port
+    "downlink.c": (  # of fk_downlink_source
+        "pipeline.c:next_record",
+        "pipeline.c:record_sent",
+        "pipeline.c:next_frame",
+        "pipeline.c:read_frame",
+        "pipeline.c:frame_sent",
+    ),
+    "session.c": ("flight.c:read_events", "flight.c:write_record", "flight.c:write_packet"),
 }
 
 _GRAPH = re.compile(r'^graph: \{ title: "([^"]+)"')
@@ -50,11 +62,15 @@ class Descent:
 class Graph:
     """Functions by title: a global's name, or `file:name` for a static."""
 
-    def __init__(self, files: Iterable[Path], library_stack: Mapping[str, int] | None = None) -> None:
+    def __init__(self, files: Iterable[Path], linked: Mapping[str, int] | None = None) -> None:
+        """From the graphs in `files`. `linked` names the functions of an image and their stack by their
+        instructions: it fills in for functions without a graph, and what is not in it is not reached.
+        """
         self.functions: dict[str, Function] = {}
+        self.linked = None if linked is None else {short(name) for name in linked}
         for path in files:
             self._read(path.read_text())
-        for name, stack in (library_stack or {}).items():
+        for name, stack in (linked or {}).items():
             function = self.functions.setdefault(name, Function())
             if function.stack is None:
                 function.stack = stack
@@ -76,9 +92,10 @@ class Graph:
             else:
                 function.calls.add(target)
 
-    def titles(self, name: str) -> list[str]:
-        """Every function called `name`, the statics of all files included."""
-        return [t for t, f in self.functions.items() if short(t) == name and f.stack is not None]
+    def titles(self, pattern: str) -> list[str]:
+        """Every function whose name fits `pattern`, the statics of all files included."""
+        known = (title for title, function in self.functions.items() if function.stack is not None)
+        return [t for t in known if fnmatchcase(short(t), pattern) or fnmatchcase(Path(t).name, pattern)]
 
     def _resolve_pointers(self) -> None:
         for title, function in self.functions.items():
@@ -90,8 +107,11 @@ class Graph:
                 raise GraphError(
                     f"{short(title)} in {source} calls through a pointer; declare what in {known}"
                 )
-            for name in POINTER_CALLS[source]:
-                function.calls.update(self.titles(name))
+            for pattern in POINTER_CALLS[source]:
+                function.calls.update(t for t in self.titles(pattern) if self._is_linked(t))
+
+    def _is_linked(self, title: str) -> bool:
+        return self.linked is None or short(title) in self.linked
 
     def cycle(self) -> tuple[str, ...]:
         """A chain of calls that comes back to where it began; empty if there is none."""

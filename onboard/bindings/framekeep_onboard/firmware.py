@@ -40,7 +40,7 @@ BOARDS = {
     for board in (
         Board("qemu-f405", "netduinoplus2", "Cortex-M4", 0x0804_0000),
         Board("qemu-m4", "mps2-an386", "Cortex-M4", 0x2100_0000),
-        Board("qemu-m7", "mps2-an500", "Cortex-M7", 0x2100_0000),
+        Board("qemu-m7", "mps2-an500", "Cortex-M7", 0x6000_0000),
         Board("qemu-m55", "mps3-an547", "Cortex-M55", 0x6000_0000),
     )
 }

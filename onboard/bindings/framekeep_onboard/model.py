@@ -61,6 +61,10 @@ class Model:
     def input_shape(self) -> tuple[int, ...]:
         return self.shape(self._io[0])
 
+    @property
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        return [self.shape(number) for number in self._io[1:]]
+
     def run(self, x: npt.ArrayLike) -> Int8Array | list[Int8Array]:
         """The output for the int8 input `x`; a list where the model has several."""
         self._set_input(x)

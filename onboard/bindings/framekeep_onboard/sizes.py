@@ -44,7 +44,7 @@ def measure(board: str, image: str) -> Sizes:
     folder = firmware.build(board)
     elf = folder / f"{image}.elf"
     sections = _sections(elf)
-    graph = Graph(_graphs(folder, image), _library_stack(elf))
+    graph = Graph(_graphs(folder, image), _stack_by_instructions(elf))
     descent = graph.deepest(ENTRY)
     table = _symbols(elf)
     return Sizes(
@@ -81,10 +81,11 @@ def _symbols(elf: Path) -> dict[str, int]:
     return {row[2]: int(row[0], 16) for row in rows if len(row) == 3}
 
 
-def _library_stack(elf: Path) -> Mapping[str, int]:
-    """Stack of every function by its instructions: for those of the C library, which has no graph.
+def _stack_by_instructions(elf: Path) -> Mapping[str, int]:
+    """Every function of an image, with its stack by its instructions.
 
-    Good for functions that call nothing themselves, as memcpy and the 64-bit division are.
+    The latter serves for those of the C library, which has no graph; it is right for functions that call
+    nothing themselves, as memcpy and the 64-bit division are.
     """
     stack: dict[str, int] = {}
     name = ""

@@ -43,7 +43,7 @@ static int lend_work(fk_session *s)
         return err;
     }
     const size_t work = fk_pipeline_work_size(&model, &policy);
-    s->frame_size = (size_t)policy.width * policy.height * fk_pixel_bytes(policy.pixel_format);
+    s->frame_size = (size_t)policy.width * policy.height * (size_t)fk_pixel_bytes(policy.pixel_format);
     if (board->work_size < aligned(s->frame_size) + work) {
         return FK_ERR_NOSPC;
     }

@@ -68,7 +68,7 @@ typedef struct {
     fk_pipeline_config config;
     fk_store_config store;
     uint8_t policy[512];
-    uint8_t packet[FK_CHUNK_BYTES_MAX + FK_CHUNK_PACKET_REST];
+    uint8_t packet[FK_CHUNK_SIZE_MAX + FK_CHUNK_PACKET_REST];
     size_t frame_size;      /* bytes; the frame buffer is at the start of board->work        */
 } fk_session;
 

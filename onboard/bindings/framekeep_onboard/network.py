@@ -1,0 +1,58 @@
+"""A model image alone on an emulated microcontroller: its outputs, and what each run executed."""
+
+import struct
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from framekeep_onboard import count, firmware
+from framekeep_onboard.count import Counts
+from framekeep_onboard.model import Int8Array, Model
+
+IMAGE = "network"
+_OUTPUTS_MAX = 4
+_JOB = struct.Struct(f"<4I{_OUTPUTS_MAX}I")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRun:
+    """What a target made of the inputs."""
+
+    outputs: list[list[Int8Array]]  # by input, then by output of the model
+    counts: list[Counts]  # by input; or by input and operator
+
+
+def run_network(
+    target: str, image: bytes, inputs: Sequence[Int8Array], *, stepwise: bool = False, timeout: float = 600
+) -> NetworkRun:
+    """Run the model `image` on `target` for each of `inputs`.
+
+    `stepwise` counts each operator by itself. Raises ToolError where the cross tools are missing or the
+    image refuses: status 4 is a bad model image, 5 an arena that the board does not have.
+    """
+    shapes = Model(image).output_shapes
+    if len(shapes) > _OUTPUTS_MAX:
+        raise ValueError(f"a model of {len(shapes)} outputs; the emulated boards return {_OUTPUTS_MAX}")
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    elf = firmware.image(target, IMAGE)
+    with tempfile.TemporaryDirectory(prefix="framekeep-") as name:
+        folder = Path(name)
+        model = folder / "model.fkm"
+        model.write_bytes(image)
+        padding = [0] * (_OUTPUTS_MAX - len(sizes))
+        job = _JOB.pack(len(image), len(inputs), inputs[0].size, stepwise, *sizes, *padding)
+        (folder / "job.bin").write_bytes(job)
+        (folder / "input.bin").write_bytes(b"".join(x.astype(np.int8).tobytes() for x in inputs))
+        marks = [count.BEGIN, count.END]
+        board = firmware.BOARDS[target]
+        done = count.run(elf, board, folder, marks=marks, model=model, timeout=timeout)
+        values = np.frombuffer((folder / "output.bin").read_bytes(), np.int8)
+    rows = values.reshape(len(inputs), sum(sizes))
+    ends = np.cumsum(sizes)[:-1]
+    outputs = [
+        [part.reshape(shape) for part, shape in zip(np.split(row, ends), shapes, strict=True)] for row in rows
+    ]
+    return NetworkRun(outputs, done.between())

@@ -1,0 +1,32 @@
+"""The engine on emulated cores equals TensorFlow Lite Micro's reference kernels bit for bit."""
+
+import numpy as np
+import pytest
+from framekeep_models.compile import compile_model
+from framekeep_onboard.network import run_network
+
+from tests.shared_data import shared
+
+pytestmark = pytest.mark.qemu
+
+MODELS = ["vww_96_int8", "person_detect"]
+
+
+@pytest.mark.parametrize("target", ["qemu-m4", "qemu-m7", "qemu-m55"])
+@pytest.mark.parametrize("name", MODELS)
+def test_outputs_equal_the_golden_file(target: str, name: str) -> None:
+    golden = np.load(shared(f"tflite/golden/{name}.npz"))
+    image = compile_model(shared(f"tflite/{name}.tflite")).image
+    run = run_network(target, image, list(golden["inputs"][::10]))
+    assert [np.ravel(out[0]).tolist() for out in run.outputs] == golden["outputs"][::10].tolist()
+
+
+def test_operators_one_by_one_add_up_to_the_whole_run() -> None:
+    golden = np.load(shared("tflite/golden/vww_96_int8.npz"))
+    image = compile_model(shared("tflite/vww_96_int8.tflite")).image
+    whole = run_network("qemu-m4", image, list(golden["inputs"][:1]))
+    steps = run_network("qemu-m4", image, list(golden["inputs"][:1]), stepwise=True)
+    assert np.array_equal(whole.outputs[0][0], steps.outputs[0][0])
+    total = sum(c.instructions for c in steps.counts)
+    # stepping adds a call and two checks to each operator, no more
+    assert 0 <= total - whole.counts[0].instructions < 100 * len(steps.counts)
