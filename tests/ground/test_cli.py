@@ -217,6 +217,14 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(downlink: Path, tmp_pat
     assert not (out / "summary.json").exists()
 
 
+@pytest.mark.parametrize("arguments", [[], ["flush"], ["decode"], ["decode", "x", "--timeout", "soon"]])
+def test_a_wrong_command_line_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert "--help" in one_line(capsys.readouterr().err)
+
+
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["decode", "--help"])
