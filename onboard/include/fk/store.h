@@ -23,7 +23,7 @@
 enum {
     FK_STORE_SEGMENTS_MIN = 8,
     FK_STORE_CHUNK_MAX    = 4096, /* bytes of a frame in one chunk                     */
-    FK_STORE_CHUNKS_MAX   = 64,   /* chunks of a frame, so at most 256 KiB in all       */
+    FK_STORE_CHUNKS_MAX   = 48,   /* chunks of a frame, so at most 192 KiB in all        */
     FK_STORE_LOG_MAX      = 240,  /* bytes of one record of the ring                    */
     FK_STORE_HEADS_MAX    = 6,    /* segments open for the ends of frames               */
     FK_STORE_POOL_MAX     = 32,   /* segments held erased                               */
@@ -119,32 +119,38 @@ typedef struct {
 
 typedef struct {
     const fk_store_config *cfg;
-    uint32_t generation;      /* of the next record                                    */
+    uint32_t grain;           /* bytes: every record starts on a multiple of it          */
+    uint32_t generation;      /* of the next record; goes up with every write            */
     uint32_t next_id;         /* 0: all are used up                                    */
-    uint32_t live_grains;     /* sum over segments                                     */
-    uint32_t capacity;        /* grains of all usable segments                          */
+    uint32_t top_id;          /* highest id ever stored                                */
+    uint32_t saved;           /* clean records that know that top_id is taken            */
+    uint32_t live;            /* grains that are needed, over all segments               */
+    uint32_t usable;          /* grains of all segments not retired                      */
     uint32_t class_bytes[FK_STORE_QUOTAS_MAX];
-    uint32_t wear_base;       /* erase count that segments[].wear is relative to         */
+    uint32_t wear_base;       /* an erase count; segments[].wear are the low bits of others */
+    uint32_t wears, wear_sum; /* of mount: erase counts read, and their sum above the base */
     uint32_t log_next, log_sent, log_given, log_first; /* record numbers                 */
-    uint32_t stat_evicted, stat_refused, stat_damaged, stat_moved, stat_erases, stat_log_lost;
-    uint32_t grain;           /* bytes: alignment of every record                       */
-    uint16_t frames, dead, retired, unfinished;
-    uint16_t cursor;          /* of mount and of the hunt for dead segments              */
-    uint8_t  phase;           /* of mount; FK_STORE_READY when it is done                 */
+    uint32_t evicted, refused, damaged, moved, erases, log_lost;
+    uint16_t frames, ghosts;  /* slots in use: kept, and forgotten but still on flash     */
+    uint16_t retired;
+    uint16_t unfinished;      /* segment whose reclaim was cut short: to be ended first   */
+    uint16_t cursor;          /* of mount                                              */
+    uint16_t smallest;        /* grains of the smallest segment                         */
+    uint8_t  phase;           /* of mount                                              */
     uint8_t  suspect;         /* 1 until the first erase: the oldest clean segment may
-                                 have been touched by a program that power cut short     */
-    uint8_t  pool_count, ring_count, marks_count, head_count, spare, extent_count;
+                                 have been touched by a program that was cut short       */
+    uint8_t  pool_count, ring_count, marks_count, head_count, head_limit, spare;
     uint16_t pool[FK_STORE_POOL_MAX];    /* clean segments, oldest first                  */
     uint16_t ring[FK_STORE_RING_MAX];    /* segments of the ring, oldest first             */
     fk_store_head heads[FK_STORE_HEADS_MAX];
-    fk_store_head log_head;
+    fk_store_head log_head, log_cursor;
     uint32_t marks[FK_STORE_MARKS_MAX];  /* ids marked sent, not yet on flash              */
-    fk_frame_meta meta;                  /* of the frame in hand                           */
+    fk_frame_meta meta;                  /* of the frame in hand, ...                      */
     uint32_t meta_generation, meta_crc;
-    fk_store_extent extents[FK_STORE_CHUNKS_MAX];
-    uint32_t write_address;              /* of buffer[0]                                   */
-    uint32_t write_fill;
-    uint8_t buffer[256];                 /* bytes of the record in hand                    */
+    uint16_t meta_segment, meta_place, extent_count;
+    fk_store_extent extents[FK_STORE_CHUNKS_MAX]; /* ... and its chunks                    */
+    uint32_t write_address, write_fill, write_end;
+    uint8_t buffer[256];                 /* bytes on their way to flash                    */
 } fk_store;
 
 /* Finds what the region holds: reads a few records of each segment, programs
@@ -212,6 +218,10 @@ void fk_store_log_rewind(fk_store *store); /* gives out again what was not sent 
 
 /* Above every frame id that the flash has seen; 0 when all 2^32-1 are used up. */
 uint32_t fk_store_next_id(const fk_store *store);
+
+/* The id is taken, by a frame that is perhaps never stored. Written with the
+ * next record of the ring, so that a counter of frames survives resets. */
+void fk_store_use_id(fk_store *store, uint32_t frame_id);
 
 void fk_store_stats(const fk_store *store, fk_store_report *out);
 

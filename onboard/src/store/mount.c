@@ -1,0 +1,367 @@
+/* Mounting: reads, never writes. Three passes, each a segment at a time:
+ *   1  the clean record and the header that follows: wear, the pool, the ring,
+ *      and where the other records of the segment start;
+ *   2  the other records, among them the commits: the frames;
+ *   3  marks, which need all frames to be known. */
+#include "store/parts.h"
+
+#include <string.h>
+
+#include "fk/err.h"
+
+enum { PASS_SEGMENTS = 1, PASS_RECORDS, PASS_MARKS, PASS_END };
+
+static int is_newer(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) > 0;
+}
+
+static void saw(fk_store *store, uint32_t generation, uint32_t id)
+{
+    if (is_newer(generation + 1, store->generation))
+        store->generation = generation + 1;
+    fk_store_use_id(store, id);
+}
+
+int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
+{
+    const fk_flash *flash = cfg->flash;
+    uint32_t unit = flash->program_unit, largest = flash->segment_size;
+    memset(store, 0, sizeof *store);
+    if (flash->segment_count < FK_STORE_SEGMENTS_MIN || flash->segment_count > 0x7FFF ||
+        unit == 0 || unit > sizeof store->buffer || (unit & (unit - 1)) != 0 ||
+        cfg->slot_count == 0 || cfg->quota_count > FK_STORE_QUOTAS_MAX ||
+        cfg->profile > FK_STORE_CHAIN || cfg->log_segments == 1 ||
+        cfg->log_segments > FK_STORE_RING_MAX || cfg->spare_segments >= FK_STORE_POOL_MAX)
+        return FK_ERR_INVAL;
+    store->cfg = cfg;
+    store->grain = unit < 8 ? 8 : unit;
+    while (largest / store->grain > FK_PLACE_MASK + 1u) /* places have 14 bits */
+        store->grain *= 2;
+    store->spare = cfg->spare_segments ? cfg->spare_segments : 3;
+    store->head_limit = (uint8_t)(flash->segment_count / 16 < 1 ? 1 : flash->segment_count / 16);
+    if (store->head_limit > FK_STORE_HEADS_MAX)
+        store->head_limit = FK_STORE_HEADS_MAX;
+    store->smallest = 0xFFFF;
+    for (uint32_t i = 0; i < flash->segment_count; i++) {
+        uint32_t address, size;
+        fk_flash_segment(flash, i, &address, &size);
+        if (size > largest || (size & (size - 1)) != 0 || size < 1024 || size < 8 * store->grain)
+            return FK_ERR_INVAL;
+        if (size / store->grain < store->smallest)
+            store->smallest = (uint16_t)(size / store->grain);
+        store->usable += size / store->grain;
+        memset(&cfg->segments[i], 0, sizeof cfg->segments[i]);
+    }
+    if (store->grain > sizeof store->buffer || fk_store_limit(store) == 0)
+        return FK_ERR_INVAL;
+    store->unfinished = store->log_head.segment = store->log_cursor.segment = FK_NO_SEGMENT;
+    store->next_id = 1;
+    store->phase = PASS_SEGMENTS;
+    return FK_OK;
+}
+
+/* ---- pass 1 */
+
+/* The pool is kept by generation, oldest first; until pass 2 the generations lie in
+ * extents[], which holds nothing yet. What does not fit is as good as dead. */
+static void found_clean(fk_store *store, uint32_t segment, uint32_t generation)
+{
+    uint32_t at = store->pool_count;
+    fk_store_extent *g = store->extents;
+    while (at > 0 &&
+           is_newer((uint32_t)g[at - 1].segment << 16 | g[at - 1].place, generation))
+        at--;
+    if (at == FK_STORE_POOL_MAX)
+        return;
+    if (store->pool_count == FK_STORE_POOL_MAX)
+        store->cfg->segments[store->pool[--store->pool_count]].live = FK_STATE_DATA;
+    for (uint32_t i = store->pool_count; i > at; i--) {
+        store->pool[i] = store->pool[i - 1];
+        g[i] = g[i - 1];
+    }
+    store->pool_count++;
+    store->pool[at] = (uint16_t)segment;
+    g[at].segment = (uint16_t)(generation >> 16);
+    g[at].place = (uint16_t)generation;
+    store->cfg->segments[segment].live = FK_STATE_CLEAN;
+}
+
+static void look_at_segment(fk_store *store, uint32_t segment)
+{
+    const fk_flash *flash = store->cfg->flash;
+    fk_store_segment *s = &store->cfg->segments[segment];
+    uint32_t first = fk_store_first_place(store), count, generation, next_id;
+    fk_store_window w = {.address = fk_store_address(store, segment, 0)};
+    /* one read shows both, where they lie close together */
+    uint32_t both = first * store->grain + FK_RECORD_MIN;
+    if (both <= FK_WINDOW && flash->read(flash->ctx, w.address, w.bytes, both) >= 0)
+        w.size = both;
+    if (fk_store_clean_record(store, segment, &count, &generation, &next_id, &w) < 0) {
+        s->place = FK_LAP_LOST;
+        return;
+    }
+    if (store->wears == 0) {
+        store->wear_base = count;
+        store->generation = generation;
+    }
+    store->wears++;
+    store->wear_sum += count - store->wear_base;
+    s->wear = (uint16_t)count;
+    saw(store, generation, next_id - 1);
+    if (next_id == 0)
+        store->next_id = 0;
+
+    fk_store_record rec;
+    int r = fk_store_peek(store, segment, first, &rec, &w);
+    if (r == 0) {
+        found_clean(store, segment, generation);
+        return;
+    }
+    s->place = (uint16_t)first;
+    if (r < 0)
+        return;
+    if (rec.kind == FK_KIND_LOG) {
+        s->place = 0;
+        fk_store_ring_found(store, segment, rec.id);
+    } else if (rec.kind == FK_KIND_CHUNK) {
+        uint32_t next = first + (uint32_t)r;
+        saw(store, rec.generation, rec.id);
+        uint32_t left = (fk_store_segment_grains(store, segment) - next) * store->grain;
+        s->place = left < FK_RECORD_MIN ? 0 : (uint16_t)next;
+    }
+}
+
+/* ---- pass 2 */
+
+/* Whether everything that the commit in hand lists is still there: a segment that
+ * was erased since has another erase count. */
+static int is_intact(const fk_store *store)
+{
+    uint32_t size = 0;
+    for (uint32_t i = 0; i < store->extent_count; i++) {
+        const fk_store_extent *e = &store->extents[i];
+        if (e->segment >= store->cfg->flash->segment_count)
+            return 0;
+        const fk_store_segment *s = &store->cfg->segments[e->segment];
+        if (e->lap != s->wear || (s->place & FK_LAP_LOST) ||
+            fk_store_state(store, e->segment) != FK_STATE_DATA ||
+            e->place >= fk_store_segment_grains(store, e->segment))
+            return 0;
+        size += e->length;
+    }
+    return size == store->meta.size;
+}
+
+static int lists(const fk_store *store, uint32_t segment)
+{
+    for (uint32_t i = 0; i < store->extent_count; i++)
+        if (store->extents[i].segment == segment)
+            return 1;
+    return store->meta_segment == segment;
+}
+
+/* Of two commits of one frame the newer counts. That the older one is intact too means
+ * that a move was cut short before its erase; the segment in question is one that
+ * only the older lists. It goes first, lest the older outlive a mark of deletion. */
+static void settle(fk_store *store, fk_store_slot *slot)
+{
+    uint16_t segments[FK_STORE_CHUNKS_MAX + 1];
+    uint32_t n = store->extent_count, generation = store->meta_generation;
+    uint16_t segment = store->meta_segment, place = store->meta_place;
+    if (fk_store_slot_load(store, slot) < 0)
+        return;
+    if (is_newer(generation, store->meta_generation)) {
+        /* the one in the table is the older */
+        fk_store_account(store, -1);
+        for (uint32_t i = 0; i < store->extent_count; i++)
+            segments[i] = store->extents[i].segment;
+        n = store->extent_count;
+        segments[n] = store->meta_segment;
+        fk_store_load(store, segment, place);
+        slot->segment = segment;
+        slot->place = (uint16_t)(place | (store->meta.sent ? FK_SLOT_SENT : 0u));
+        slot->value = store->meta.value;
+        fk_store_account(store, 1);
+    } else {
+        segments[n] = segment;
+        fk_store_load(store, segment, place);
+        for (uint32_t i = 0; i < n; i++)
+            segments[i] = store->extents[i].segment;
+        fk_store_slot_load(store, slot);
+    }
+    for (uint32_t i = 0; i <= n; i++)
+        if (!lists(store, segments[i]))
+            store->unfinished = segments[i];
+}
+
+static void found_commit(fk_store *store)
+{
+    if (store->meta.frame_id == 0 || !is_intact(store))
+        return;
+    fk_store_slot *slot = fk_store_slot_of(store, store->meta.frame_id);
+    if (slot != NULL)
+        settle(store, slot);
+    else if (fk_store_slot_add(store, store->meta_segment, store->meta_place) == FK_OK)
+        fk_store_account(store, 1);
+    else
+        store->damaged++; /* a table smaller than the one that this was written with */
+}
+
+static void read_records(fk_store *store, uint32_t segment)
+{
+    fk_store_segment *s = &store->cfg->segments[segment];
+    uint32_t place = s->place & FK_PLACE_MASK;
+    fk_store_window w = {.size = 0};
+    fk_store_record rec;
+    if (place == 0)
+        return;
+    while (fk_store_walk(store, segment, &place, &rec, &w) > 0) { /* a turn per record */
+        place += rec.grains;
+        if (rec.kind == FK_KIND_LOG) { /* the first record was damaged */
+            fk_store_ring_found(store, segment, rec.id);
+            return;
+        }
+        saw(store, rec.generation, rec.kind == FK_KIND_MARKS ? 0 : rec.id);
+        if (rec.kind == FK_KIND_COMMIT) {
+            if (rec.id > store->top_id)
+                store->top_id = rec.id;
+            found_commit(store);
+        } else if (rec.kind == FK_KIND_MARKS) {
+            s->place |= FK_HAS_MARKS;
+        }
+    }
+}
+
+/* ---- pass 3 */
+
+static void apply(fk_store *store, const fk_store_mark *mark)
+{
+    if (mark->type == FK_MARK_RETIRED) {
+        if (mark->segment < store->cfg->flash->segment_count &&
+            store->cfg->segments[mark->segment].live == FK_STATE_DATA)
+            fk_store_retire(store, mark->segment);
+        return;
+    }
+    fk_store_use_id(store, mark->id);
+    if (mark->id > store->top_id)
+        store->top_id = mark->id;
+    fk_store_slot *slot = fk_store_slot_of(store, mark->id);
+    if (slot == NULL || mark->type == FK_MARK_IDS || fk_store_slot_load(store, slot) < 0 ||
+        is_newer(store->meta_generation, mark->generation))
+        return;
+    if (mark->type == FK_MARK_SENT) {
+        slot->place |= FK_SLOT_SENT;
+        return;
+    }
+    fk_store_account(store, -1);
+    store->frames--;
+    *slot = store->cfg->slots[store->frames];
+}
+
+static void read_marks(fk_store *store, uint32_t segment)
+{
+    uint32_t place = fk_store_first_place(store);
+    fk_store_window w = {.size = 0};
+    fk_store_record rec;
+    fk_store_mark mark;
+    if (!(store->cfg->segments[segment].place & FK_HAS_MARKS) ||
+        fk_store_state(store, segment) != FK_STATE_DATA)
+        return;
+    while (fk_store_walk(store, segment, &place, &rec, &w) > 0) {
+        for (uint32_t i = 0; rec.kind == FK_KIND_MARKS && i < rec.count; i++)
+            if (fk_store_get_mark(store, segment, place, i, &mark) == FK_OK)
+                apply(store, &mark);
+        place += rec.grains;
+    }
+}
+
+/* ---- */
+
+static void finish(fk_store *store)
+{
+    uint32_t mean = store->wear_base;
+    if (store->wears > 0)
+        mean += (uint32_t)((int32_t)store->wear_sum / (int32_t)store->wears);
+    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++) {
+        fk_store_segment *s = &store->cfg->segments[i];
+        if (s->place & FK_LAP_LOST)
+            s->wear = (uint16_t)mean; /* an erase was cut short; its count is as good as any */
+        s->place &= FK_HAS_MARKS;
+    }
+    store->suspect = store->pool_count > 0;
+    fk_store_ring_mount(store);
+    store->phase = FK_MOUNTED;
+}
+
+int fk_store_mount_step(fk_store *store, uint32_t segments)
+{
+    if (store->phase == FK_MOUNTED)
+        return 0;
+    if (store->phase == 0)
+        return FK_ERR_STATE;
+    for (uint32_t turn = 0; turn < segments; turn++) {
+        uint32_t segment = store->cursor++;
+        if (store->phase == PASS_SEGMENTS)
+            look_at_segment(store, segment);
+        else if (store->phase == PASS_RECORDS)
+            read_records(store, segment);
+        else
+            read_marks(store, segment);
+        if (store->cursor == store->cfg->flash->segment_count) {
+            store->cursor = 0;
+            if (++store->phase == PASS_END) {
+                finish(store);
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
+int fk_store_mount(fk_store *store, const fk_store_config *cfg)
+{
+    int r = fk_store_mount_begin(store, cfg);
+    while (r >= 0 && store->phase != FK_MOUNTED) /* three passes */
+        r = fk_store_mount_step(store, 64);
+    return r;
+}
+
+void fk_store_stats(const fk_store *store, fk_store_report *out)
+{
+    memset(out, 0, sizeof *out);
+    if (store->phase != FK_MOUNTED)
+        return;
+    out->frames = store->frames;
+    for (uint32_t i = 0; i < (uint32_t)store->frames + store->ghosts; i++) {
+        const fk_store_slot *s = &store->cfg->slots[i];
+        out->frames_unsent += !(s->segment & FK_SLOT_GHOST) && !(s->place & FK_SLOT_SENT);
+    }
+    out->bytes = store->live * store->grain;
+    out->capacity = fk_store_limit(store) * store->grain;
+    out->segments = store->cfg->flash->segment_count;
+    out->clean = store->pool_count;
+    out->dead = fk_store_dead(store);
+    out->retired = store->retired;
+    out->evicted = store->evicted;
+    out->refused = store->refused;
+    out->damaged = store->damaged;
+    out->moved = store->moved;
+    out->erases = store->erases;
+    int64_t sum = 0;
+    out->wear_min = 0xFFFFFFFF;
+    for (uint32_t i = 0; i < out->segments; i++) {
+        if (fk_store_state(store, i) == FK_STATE_RETIRED)
+            continue;
+        uint32_t wear = fk_store_wear(store, i);
+        out->wear_min = wear < out->wear_min ? wear : out->wear_min;
+        out->wear_max = wear > out->wear_max ? wear : out->wear_max;
+        sum += wear;
+    }
+    if (store->retired < out->segments)
+        out->wear_mean = (uint32_t)(sum / (out->segments - store->retired));
+    uint32_t from = (int32_t)(store->log_sent - store->log_first) > 0 ? store->log_sent
+                                                                      : store->log_first;
+    out->log_waiting = store->log_next - from;
+    out->log_lost = store->log_lost;
+}

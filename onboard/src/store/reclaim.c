@@ -1,0 +1,300 @@
+/* Room and wear: segments are emptied, erased and put into the pool. */
+#include "store/parts.h"
+
+#include "fk/crc.h"
+#include "fk/err.h"
+
+uint32_t fk_store_limit(const fk_store *store)
+{
+    const fk_store_config *cfg = store->cfg;
+    uint32_t largest = cfg->flash->segment_size / store->grain;
+    uint32_t kept_free = ((uint32_t)store->spare + cfg->log_segments) * largest +
+                         (cfg->flash->segment_count - store->retired) * fk_store_first_place(store);
+    if (store->usable <= kept_free)
+        return 0;
+    uint32_t limit = store->usable - kept_free;
+    uint32_t fill = cfg->fill ? cfg->fill : 243;
+    return cfg->profile == FK_STORE_CHAIN ? limit : (uint32_t)((uint64_t)limit * fill / 256);
+}
+
+static int is_victim(const fk_store *store, uint32_t segment)
+{
+    return fk_store_state(store, segment) == FK_STATE_DATA && !fk_store_is_head(store, segment);
+}
+
+uint32_t fk_store_dead(const fk_store *store)
+{
+    uint32_t dead = 0;
+    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++)
+        dead += fk_store_is_dead(store, i) && !(store->cfg->segments[i].place & FK_FAILING);
+    return dead;
+}
+
+/* ---- moving */
+
+/* Copies a chunk of the frame in hand to a head. *source is set when it is the
+ * source that cannot be read, not the copy that cannot be written. */
+static int copy_chunk(fk_store *store, uint32_t index, uint32_t offset, int *source)
+{
+    const fk_flash *flash = store->cfg->flash;
+    fk_store_extent from = store->extents[index];
+    fk_store_window w = {.size = 0};
+    fk_store_record rec;
+    *source = 1;
+    int r = fk_store_peek(store, from.segment, from.place, &rec, &w);
+    if (r <= 0 || rec.kind != FK_KIND_CHUNK || rec.id != store->meta.frame_id ||
+        rec.length != from.length || rec.offset != offset)
+        return FK_ERR_CORRUPT;
+    *source = 0;
+    fk_store_head *head;
+    r = fk_store_head_for(store, rec.grains, &head);
+    if (r < 0)
+        return r;
+    uint32_t segment = head->segment;
+    fk_store_write_begin(store, head);
+    r = fk_store_write_chunk_header(store, head, index, rec.generation, rec.length, offset, rec.crc);
+    head->place = (uint16_t)(head->place + rec.grains);
+    uint32_t address = fk_store_address(store, from.segment, from.place) + FK_CHUNK_HEADER;
+    uint32_t crc = FK_CRC32_INIT;
+    for (uint32_t at = 0; at < rec.length && r >= 0; at += sizeof w.bytes) {
+        uint32_t n = rec.length - at < sizeof w.bytes ? rec.length - at : (uint32_t)sizeof w.bytes;
+        if (flash->read(flash->ctx, address + at, w.bytes, n) < 0) {
+            *source = 1;
+            return FK_ERR_ECC;
+        }
+        crc = fk_crc32(crc, w.bytes, n);
+        r = fk_store_write(store, w.bytes, n);
+    }
+    if (r >= 0)
+        r = fk_store_write_flush(store);
+    store->moved += rec.length;
+    if (r < 0)
+        fk_store_fail(store, segment);
+    else if (crc != rec.crc) {
+        *source = 1;
+        r = FK_ERR_CORRUPT;
+    }
+    return r;
+}
+
+/* Moves what a segment holds of one frame. The old commit is good until the new one
+ * is programmed, with a higher generation; both say the same frame. */
+static int move_frame(fk_store *store, fk_store_slot *slot, uint32_t victim)
+{
+    int r, source = 0;
+    do { /* each failure takes a segment out of use */
+        r = fk_store_slot_load(store, slot);
+        source = r < 0;
+        uint32_t offset = 0;
+        for (uint32_t i = 0; i < store->extent_count && r >= 0; i++) {
+            uint32_t length = store->extents[i].length;
+            if (store->extents[i].segment == victim)
+                r = copy_chunk(store, i, offset, &source);
+            offset += length;
+        }
+        if (r >= 0) {
+            fk_store_head *head;
+            uint32_t size = FK_COMMIT_FIXED + store->extent_count * (uint32_t)FK_EXTENT_SIZE +
+                            FK_CRC_SIZE;
+            r = fk_store_head_for(store, fk_store_grains(store, size), &head);
+            if (r >= 0) {
+                uint16_t segment = head->segment;
+                store->meta_generation = store->generation++;
+                fk_store_write_begin(store, head);
+                r = fk_store_write_commit(store, head);
+                if (r < 0)
+                    fk_store_fail(store, segment);
+            }
+        }
+    } while (r < 0 && !source && r != FK_ERR_NOSPC);
+    if (source) {
+        store->damaged++;
+        fk_store_forget(store, slot);
+        return FK_OK;
+    }
+    if (r < 0)
+        return r;
+    uint32_t segment = store->meta_segment, place = store->meta_place;
+    r = fk_store_slot_load(store, slot); /* as it was */
+    if (r == FK_OK)
+        fk_store_account(store, -1);
+    slot->segment = (uint16_t)segment;
+    slot->place = (uint16_t)(place | (slot->place & (FK_SLOT_SENT | FK_SLOT_VERIFIED)));
+    if (r == FK_OK && fk_store_slot_load(store, slot) == FK_OK)
+        fk_store_account(store, 1);
+    else
+        fk_store_recount(store);
+    return FK_OK;
+}
+
+static int holds_part(const fk_store *store, uint32_t segment)
+{
+    for (uint32_t i = 0; i < store->extent_count; i++)
+        if (store->extents[i].segment == segment)
+            return 1;
+    return store->meta_segment == segment;
+}
+
+static int move_all(fk_store *store, uint32_t victim)
+{
+    fk_store_window w = {.size = 0};
+    fk_store_record rec;
+    uint32_t place = fk_store_first_place(store);
+    while (store->cfg->segments[victim].live > 0) { /* one turn per record */
+        int r = fk_store_walk(store, victim, &place, &rec, &w);
+        if (r <= 0)
+            break;
+        place += (uint32_t)r;
+        if (rec.kind != FK_KIND_CHUNK && rec.kind != FK_KIND_COMMIT)
+            continue;
+        fk_store_slot *slot = fk_store_slot_of(store, rec.id);
+        if (slot == NULL || fk_store_slot_load(store, slot) < 0 || !holds_part(store, victim))
+            continue;
+        r = move_frame(store, slot, victim);
+        if (r < 0)
+            return r;
+    }
+    /* What is still counted here belongs to frames whose records were damaged. */
+    for (uint32_t i = 0; store->cfg->segments[victim].live > 0 &&
+                         i < (uint32_t)store->frames + store->ghosts; i++) {
+        fk_store_slot *slot = &store->cfg->slots[i];
+        if (slot->segment & FK_SLOT_GHOST)
+            continue;
+        if (fk_store_slot_load(store, slot) < 0 || holds_part(store, victim)) {
+            store->damaged++;
+            fk_store_forget(store, slot);
+        }
+    }
+    return FK_OK;
+}
+
+static int still_needed(fk_store *store, const fk_store_mark *mark, uint32_t victim)
+{
+    const fk_store_slot *slot;
+    fk_store_window w = {.size = 0};
+    fk_store_record rec;
+    switch (mark->type) {
+    case FK_MARK_SENT:
+        slot = fk_store_slot_of(store, mark->id);
+        return slot != NULL && (slot->place & FK_SLOT_SENT);
+    case FK_MARK_DELETED: /* as long as the commit could still be found */
+        return mark->segment != victim &&
+               fk_store_peek(store, mark->segment, mark->place, &rec, &w) > 0 &&
+               rec.kind == FK_KIND_COMMIT && rec.id == mark->id &&
+               rec.generation == mark->generation;
+    case FK_MARK_RETIRED:
+        return mark->segment < store->cfg->flash->segment_count &&
+               fk_store_state(store, mark->segment) == FK_STATE_RETIRED;
+    default:
+        return mark->id == store->top_id && store->saved < 2;
+    }
+}
+
+/* Writes again the marks that a segment about to be erased holds. */
+static int carry_marks(fk_store *store, uint32_t victim)
+{
+    fk_store_mark marks[FK_MARKS_RECORD];
+    fk_store_window w = {.size = 0};
+    fk_store_record rec;
+    uint32_t place = fk_store_first_place(store), n = 0;
+    int r;
+    while ((r = fk_store_walk(store, victim, &place, &rec, &w)) > 0) { /* one turn per record */
+        for (uint32_t i = 0; rec.kind == FK_KIND_MARKS && i < rec.count; i++) {
+            if (fk_store_get_mark(store, victim, place, i, &marks[n]) < 0 ||
+                !still_needed(store, &marks[n], victim))
+                continue;
+            if (++n == FK_MARKS_RECORD) {
+                r = fk_store_write_marks(store, marks, n);
+                if (r < 0)
+                    return r;
+                n = 0;
+            }
+        }
+        place += rec.grains;
+    }
+    return n > 0 ? fk_store_write_marks(store, marks, n) : FK_OK;
+}
+
+/* ---- choosing */
+
+static uint32_t choose(const fk_store *store, int may_move)
+{
+    const fk_store_segment *segments = store->cfg->segments;
+    uint32_t spread = store->cfg->wear_spread ? store->cfg->wear_spread : 32;
+    uint32_t dead = FK_NO_SEGMENT, cold = FK_NO_SEGMENT, emptiest = FK_NO_SEGMENT, most_worn = 0;
+    if (store->unfinished != FK_NO_SEGMENT && is_victim(store, store->unfinished) &&
+        (may_move || segments[store->unfinished].live == 0))
+        return store->unfinished;
+    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++) {
+        uint32_t wear = fk_store_wear(store, i);
+        if (fk_store_state(store, i) == FK_STATE_RETIRED)
+            continue;
+        if (wear > most_worn)
+            most_worn = wear;
+        if (!is_victim(store, i))
+            continue;
+        if (segments[i].live == 0) {
+            /* marks need room to be carried to: not when there is none */
+            if ((segments[i].place & FK_HAS_MARKS) && !may_move)
+                continue;
+            if (dead == FK_NO_SEGMENT || wear < fk_store_wear(store, dead))
+                dead = i;
+        } else if (emptiest == FK_NO_SEGMENT || segments[i].live < segments[emptiest].live) {
+            emptiest = i;
+        }
+        if (cold == FK_NO_SEGMENT || wear < fk_store_wear(store, cold))
+            cold = i;
+    }
+    if (may_move && cold != FK_NO_SEGMENT && most_worn - fk_store_wear(store, cold) > spread)
+        return cold;
+    if (dead != FK_NO_SEGMENT)
+        return dead;
+    /* chains are moved only when the store could write nothing else */
+    if (!may_move || emptiest == FK_NO_SEGMENT ||
+        (store->cfg->profile == FK_STORE_CHAIN && store->pool_count > 1))
+        return FK_NO_SEGMENT;
+    uint32_t grains = fk_store_segment_grains(store, emptiest);
+    return segments[emptiest].live <= grains - grains / 8 ? emptiest : FK_NO_SEGMENT;
+}
+
+int fk_store_reclaim(fk_store *store)
+{
+    int may_move = store->pool_count > 0 && store->pool_count < FK_STORE_POOL_MAX;
+    uint32_t victim = choose(store, may_move);
+    if (victim == FK_NO_SEGMENT || store->pool_count == FK_STORE_POOL_MAX)
+        return 0;
+    int r = move_all(store, victim);
+    if (r >= 0 && (store->cfg->segments[victim].place & FK_HAS_MARKS))
+        r = carry_marks(store, victim);
+    if (r < 0)
+        return r;
+    fk_store_save_ids(store);
+    fk_store_erase(store, victim); /* a failure retires it, which is progress too */
+    return 1;
+}
+
+int fk_store_ensure(fk_store *store, uint32_t count)
+{
+    count++; /* the last one is for moving */
+    /* What moves wins at least an eighth of a segment; a failing segment wins nothing. */
+    uint32_t turns = 8 * count + store->cfg->flash->segment_count;
+    while (store->pool_count < count && turns-- > 0)
+        if (fk_store_reclaim(store) <= 0)
+            return FK_ERR_NOSPC;
+    return store->pool_count >= count ? FK_OK : FK_ERR_NOSPC;
+}
+
+int fk_store_idle(fk_store *store)
+{
+    if (store->phase != FK_MOUNTED)
+        return FK_ERR_STATE;
+    if (store->marks_count > 0)
+        return fk_store_sync(store) >= 0;
+    if (store->suspect) {
+        fk_store_renew(store);
+        return 1;
+    }
+    if (store->pool_count >= store->spare)
+        return 0;
+    return fk_store_reclaim(store) > 0;
+}

@@ -1,0 +1,83 @@
+"""The store against a dictionary, on every chip, without power cuts."""
+
+import random
+
+import pytest
+from framekeep_onboard import FkError
+from framekeep_onboard.store import CHIPS, FlashEmulator, FrameMeta, Profile, Store
+
+from tests.store.model import Model
+
+SMALL = {"nor": 1 << 18, "nor-page": 1 << 18, "l4": 1 << 17, "u5": 1 << 18, "h7": 2 << 20, "f4": 0}
+
+
+def life(store: Store, flash: FlashEmulator, model: Model, seed: int, frames: int) -> None:
+    rnd = random.Random(seed)
+    for i in range(store.next_id, store.next_id + frames):
+        data = rnd.randbytes(rnd.randint(1, 9000))
+        model.offer(store, FrameMeta(i, rnd.randrange(256), time=i << 16, score=i % 256), data)
+        if rnd.random() < 0.2 and model.frames:
+            best = store.best()
+            assert best is not None
+            unsent = [(m.value, -k) for k, (m, _) in model.frames.items() if not m.sent]
+            assert (best.value, -best.frame_id) == max(unsent)
+            model.delete(store, best.frame_id)
+        if rnd.random() < 0.05:
+            while store.idle():
+                pass
+        if rnd.random() < 0.03:
+            store.remount()
+            model.check_after_reset(store)
+    model.check(store)
+    assert flash.counters()["refused"] == 0, "an operation that the chip refuses"
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+@pytest.mark.parametrize("chip", CHIPS)
+def test_store_equals_a_dictionary(chip: str, profile: Profile) -> None:
+    flash = FlashEmulator(chip, SMALL[chip])
+    store = Store(flash, slots=600, profile=profile)
+    model = Model()
+    life(store, flash, model, seed=7, frames=400)
+    assert len(model.frames) > 3
+    assert store.stats()["damaged"] == 0
+
+
+def test_meta_is_kept_whole() -> None:
+    store = Store(FlashEmulator("nor", 1 << 16), slots=16)
+    meta = FrameMeta(
+        9, value=65535, time=0x123456789ABC, class_index=3, score=200, tag=7,
+        box=(1, 2, 65535, 4), model_id=bytes(range(8)),
+    )  # fmt: skip
+    store.append(meta, b"x" * 5000)
+    store.remount()
+    got = store.find(9)
+    assert got == FrameMeta(
+        9, value=65535, size=5000, time=0x123456789ABC, class_index=3, score=200, tag=7,
+        box=(1, 2, 65535, 4), model_id=bytes(range(8)),
+    )  # fmt: skip
+
+
+def test_read_gives_any_range() -> None:
+    rnd = random.Random(1)
+    store = Store(FlashEmulator("nor", 1 << 18), slots=16)
+    data = rnd.randbytes(20000)
+    store.append(FrameMeta(1, 5), data)
+    for _ in range(200):
+        offset, n = rnd.randrange(20001), rnd.randrange(9000)
+        assert store.read(1, offset, n) == data[offset : offset + n]
+
+
+@pytest.mark.parametrize("frame_id, size", [(0, 10), (1, 0), (2, 300000)])
+def test_append_refuses_what_cannot_be(frame_id: int, size: int) -> None:
+    store = Store(FlashEmulator("nor", 1 << 18), slots=16)
+    with pytest.raises(FkError, match="FK_ERR_INVAL"):
+        store.append(FrameMeta(frame_id, 5), bytes(size))
+
+
+def test_an_id_is_kept_once() -> None:
+    store = Store(FlashEmulator("nor", 1 << 18), slots=16)
+    store.append(FrameMeta(4, 5), b"first")
+    with pytest.raises(FkError, match="FK_ERR_INVAL"):
+        store.append(FrameMeta(4, 9), b"second")
+    assert store.read(4) == b"first"
