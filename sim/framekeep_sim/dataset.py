@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from PIL import Image
@@ -173,6 +172,30 @@ def _coco(path: Path) -> Dataset:
     return replace(dataset, labels=frozenset(names.values()))
 
 
+@dataclass(frozen=True, slots=True)
+class _VideoFrames:
+    """The frames of a video, from its beginning each time they are asked for."""
+
+    path: Path
+    rate: Fraction
+    limit: int | None
+
+    def __iter__(self) -> Iterator[Item]:
+        import cv2
+
+        capture = cv2.VideoCapture(str(self.path))
+        try:
+            for index in range(self.limit or 1 << 31):
+                good, pixels = capture.read()
+                if not good:
+                    return
+                picture = Image.fromarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+                time = index / self.rate if self.rate > 0 else None
+                yield Item(f"{self.path.stem}-{index:06d}", partial(_same, picture), None, time)
+        finally:
+            capture.release()
+
+
 def _video(path: Path, limit: int | None) -> Dataset:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # it would write to stderr by itself
     import cv2  # here: takes half a second that other datasets need not wait
@@ -184,19 +207,5 @@ def _video(path: Path, limit: int | None) -> Dataset:
     rate = Fraction(capture.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
     told = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     capture.release()
-
-    def frames() -> Iterator[Item]:
-        capture = cv2.VideoCapture(str(path))
-        try:
-            for index in range(1 << 31):
-                good, pixels = capture.read()
-                if not good:
-                    return
-                picture = Image.fromarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-                time = index / rate if rate > 0 else None
-                yield Item(f"{path.stem}-{index:06d}", partial(_same, picture), None, time)
-        finally:
-            capture.release()
-
     count = min(told, limit or told) if told > 0 else limit
-    return Dataset(str(path), "video", islice(frames(), limit), count, frozenset())
+    return Dataset(str(path), "video", _VideoFrames(path, rate, limit), count, frozenset())

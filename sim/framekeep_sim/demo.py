@@ -3,7 +3,7 @@
 Nothing is downloaded and nothing is random: a scene is a picture, a path of
 the view over it and a course of the exposure, all in integers, so that every
 machine sees the same frames. A frame is labelled `person` where a person (its
-boxes were drawn by hand) fills at least a twentieth of the view, else `no_person`.
+boxes were drawn by hand) fills at least a tenth of the view, else `no_person`.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from framekeep_sim.errors import UserError
 Box = tuple[int, int, int, int]  # left, upper, right, lower
 
 FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
-PERSON_SHARE = 20  # a person is in sight when it fills 1/20 of the view
+PERSON_SHARE = 10  # a person is in sight when it fills 1/10 of the view
 
 
 @dataclass(frozen=True, slots=True)

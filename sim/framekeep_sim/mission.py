@@ -20,6 +20,7 @@ from framekeep_sim.errors import UserError
 from framekeep_sim.toml_reader import Table, closest, read
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # of the packets' time
+THRESHOLD = 128  # of a class for which neither mission nor model names one
 WEIGHT_MAX = 257  # 255 x 257 = 65535, the greatest value
 
 
@@ -46,6 +47,13 @@ class JpegMode(IntEnum):
 
     GREY = 0
     YUV420 = 1
+
+
+class Layout(IntEnum):
+    """As fk_store_profile in fk/store.h."""
+
+    PACKED = 0  # frames share segments and are moved to win room: keeps most
+    CHAIN = 1  # nothing is moved to win room: writes least
 
 
 def _words(names: type[IntEnum]) -> dict[str, Any]:
@@ -92,7 +100,7 @@ class Screen:
 @dataclass(frozen=True, slots=True)
 class WantedClass:
     name: str
-    threshold: int  # 0..255
+    threshold: int | None  # 0..255; None: what the model's author measured
     weight: int  # 0..257: a frame's value is score x weight
     output: int | None  # of the model, for a model that carries no labels
 
@@ -110,6 +118,9 @@ class Store:
     segment_size: int
     segment_count: int
     program_unit: int
+    layout: Layout
+    log_segments: int
+    frames_max: int
 
     @property
     def capacity(self) -> int:
@@ -126,12 +137,14 @@ class Downlink:
     last_pass_bytes: int  # 0: all that waits
 
 
-# What a flash part fixes, so that a mission names it once: segment size, program unit, segments.
-PROFILES = {
-    "spi-nor": (4096, 256, 1024),  # W25Q32 and its like: 4 MiB, 4 KiB sectors, 256-byte pages
-    "stm32l4": (2048, 8, 256),  # internal flash, programmed by ECC double word
-    "stm32f4": (131072, 1, 4),  # internal flash, the 128 KiB sectors
-    "stm32h7": (131072, 32, 4),  # internal flash, programmed by ECC flash word
+# What a flash chip fixes, so that a mission names it once: segment size, program unit, segments.
+# The names are those of the emulator (onboard/boards/host/flash_emulator.h).
+CHIPS = {
+    "nor": (4096, 1, 1024),  # W25Q32 and its like: 4 MiB in 4 KiB sectors, any byte
+    "nor-page": (4096, 256, 1024),  # the same, each page programmed once
+    "l4": (2048, 8, 128),  # STM32L4, programmed by ECC double word
+    "u5": (8192, 16, 128),  # STM32U5, by quad word
+    "h7": (131072, 32, 16),  # STM32H7, by flash word
 }
 
 
@@ -151,7 +164,7 @@ class Mission:
     downlink: Downlink
     class_lines: tuple[int, ...]  # where each class stands in the file, for errors that come late
 
-    def class_indices(self, labels: Sequence[str]) -> tuple[int, ...]:
+    def outputs(self, labels: Sequence[str]) -> tuple[int, ...]:
         """The model's output of each wanted class, by label where the model has labels."""
         return tuple(
             self._output(wanted, line, labels)
@@ -168,13 +181,21 @@ class Mission:
             raise UserError(f"{here}: the model carries no labels; add output = N, the number of its output")
         return wanted.output
 
-    def policy(self, labels: Sequence[str] = ()) -> bytes:
-        """What flies: see fk/policy.h."""
+    def thresholds(self, of_outputs: Sequence[int] = ()) -> tuple[int, ...]:
+        """Least score of each wanted class; `of_outputs` are the model's own, by wanted class."""
+        own = of_outputs or [THRESHOLD] * len(self.classes)
+        return tuple(
+            given if wanted.threshold is None else wanted.threshold
+            for wanted, given in zip(self.classes, own, strict=True)
+        )
+
+    def policy(self, labels: Sequence[str] = (), own_thresholds: Sequence[int] = ()) -> bytes:
+        """What flies: see fk/policy.h. Labels and thresholds are those of the model."""
         camera, screen, codec, downlink = self.camera, self.screen, self.codec, self.downlink
-        outputs = self.class_indices(labels)
+        columns = zip(self.outputs(labels), self.thresholds(own_thresholds), self.classes, strict=True)
         rows = [
-            {"index": output, "threshold": wanted.threshold, "weight": wanted.weight}
-            for wanted, output in zip(self.classes, outputs, strict=True)
+            {"index": output, "threshold": threshold, "weight": wanted.weight}
+            for output, threshold, wanted in columns
         ]
         rows += [{"index": 0, "threshold": 0, "weight": 0}] * (POLICY_CLASSES_MAX - len(rows))
         fields = {
@@ -242,7 +263,7 @@ def _camera(table: Table) -> Camera:
         width=width,
         height=height,
         crop=_crop(table, width, height),
-        fit=table.choice("fit", _words(Fit), "letterbox"),
+        fit=table.choice("fit", _words(Fit), "crop"),
         cadence=Fraction(str(table.number("cadence_s", 0.001, 86400, 1, "seconds"))),
         start=_start(table),
     )
@@ -262,24 +283,29 @@ def _screen(table: Table) -> Screen:
     return screen
 
 
+def _threshold(table: Table, default: int | None) -> int | None:
+    return round(table.number("threshold", 0, 1) * 255) if table.has("threshold") else default
+
+
 def _trigger(table: Table) -> tuple[tuple[WantedClass, ...], tuple[int, ...]]:
-    threshold = table.number("threshold", 0, 1, 0.5)
+    threshold = _threshold(table, None)
     wanted, lines = [], []
     chosen = table.table("classes", required=True)
     for name, row in chosen.tables():
         output = row.integer("output", 0, 255, 0) if row.has("output") else None
         one = WantedClass(
             name=name,
-            threshold=round(row.number("threshold", 0, 1, threshold) * 255),
+            threshold=_threshold(row, threshold),
             weight=round(row.number("weight", 0, 1, 1) * WEIGHT_MAX),
             output=output,
         )
-        row.asked.append("output")
+        row.asked += ["output", "threshold"]
         row.done()
         wanted.append(one)
         lines.append(row.lines.get(row.key, 1))
     if not 1 <= len(wanted) <= POLICY_CLASSES_MAX:
         raise chosen.fail("", f" names {len(wanted)} classes; allowed are 1..{POLICY_CLASSES_MAX}")
+    table.asked.append("threshold")
     table.done()
     return tuple(wanted), tuple(lines)
 
@@ -296,11 +322,14 @@ def _codec(table: Table) -> Codec:
 
 
 def _store(table: Table) -> Store:
-    size, unit, count = PROFILES[table.choice("profile", {name: name for name in PROFILES}, "spi-nor")]
+    size, unit, count = table.choice("chip", CHIPS, "nor-page")
     store = Store(
         segment_size=table.integer("segment_size", 512, 1 << 20, size, "bytes"),
-        segment_count=table.integer("segment_count", 4, 65535, count),
+        segment_count=table.integer("segment_count", 8, 32767, count),
         program_unit=table.one_of("program_unit", (1, 8, 16, 32, 256), unit),
+        layout=table.choice("layout", _words(Layout), "packed"),
+        log_segments=table.integer("log_segments", 2, 32, 4),
+        frames_max=table.integer("frames_max", 1, 65535, 512),
     )
     if store.segment_size & (store.segment_size - 1):
         raise table.fail("segment_size", f" = {store.segment_size}; a power of two is wanted")
@@ -316,8 +345,8 @@ def _downlink(table: Table) -> Downlink:
         image_apid=table.integer("image_apid", 0, 2046, 101),
         chunk_bytes=table.integer("chunk_bytes", 16, 4096, 200, "bytes"),
         pass_every=table.integer("pass_every", 0, 1 << 30, 0, "frames"),
-        pass_bytes=table.integer("pass_bytes", 0, 1 << 40, 0, "bytes"),
-        last_pass_bytes=table.integer("last_pass_bytes", 0, 1 << 40, 0, "bytes"),
+        pass_bytes=table.integer("pass_bytes", 0, (1 << 32) - 1, 0, "bytes"),
+        last_pass_bytes=table.integer("last_pass_bytes", 0, (1 << 32) - 1, 0, "bytes"),
     )
     if downlink.record_apid == downlink.image_apid:
         raise table.fail("image_apid", " equals record_apid; records and pictures need one each")

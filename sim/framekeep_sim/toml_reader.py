@@ -94,6 +94,8 @@ class Table:
         if name in self.values:
             return self.values[name]
         if default is None:
+            for near in difflib.get_close_matches(name, self.values, 1, 0.6):
+                raise self.fail(near, f' is not a key of a mission; did you mean "{name}"?')
             raise self.fail("", f" lacks the key {name}; add it")
         return default
 

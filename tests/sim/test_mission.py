@@ -1,0 +1,196 @@
+"""The mission language: what is said is what flies, and every mistake is answered with its line."""
+
+import re
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from framekeep_sim import mission
+from framekeep_sim.errors import UserError
+from framekeep_sim.mission import Camera, Crop, Fit, JpegMode, Layout, PixelFormat
+
+SMALL = """\
+[camera]
+format = "gray8"
+width = 96
+height = 64
+[model]
+file = "m.fkm"
+[trigger.classes.person]
+output = 1
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def to_file(text: str) -> Path:
+        path = tmp_path / "m.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return to_file
+
+
+def with_key(section: str, line: str) -> tuple[str, int]:
+    """SMALL with `line` added to `section`, and the number of that line."""
+    lines = SMALL.splitlines()
+    if f"[{section}]" not in lines:
+        lines.append(f"[{section}]")
+    at = lines.index(f"[{section}]") + 1
+    key = line.split("=", maxsplit=1)[0].strip()
+    end = next((i for i in range(at, len(lines)) if lines[i].startswith("[")), len(lines))
+    lines[at:end] = [row for row in lines[at:end] if row.split("=")[0].strip() != key]
+    lines.insert(at, line)
+    return "\n".join(lines) + "\n", at + 1
+
+
+def test_what_is_left_out_has_the_documented_default(write) -> None:
+    m = mission.load(write(SMALL))
+    assert m.name == "m"
+    assert m.camera == Camera(
+        PixelFormat.GRAY8, 96, 64, Crop(), Fit.CROP, Fraction(1), datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    assert (m.screen.dark_below, m.screen.bright_above, m.screen.contrast_below) == (12, 245, 8)
+    assert (m.codec.quality, m.codec.mode, m.codec.restart_interval, m.codec.max_bytes) == (
+        60,
+        JpegMode.YUV420,
+        10,
+        16384,
+    )
+    assert (m.store.segment_size, m.store.segment_count, m.store.program_unit) == (4096, 1024, 256)
+    assert (m.store.layout, m.store.log_segments, m.store.frames_max) == (Layout.PACKED, 4, 512)
+    assert (m.downlink.record_apid, m.downlink.image_apid, m.downlink.chunk_bytes) == (100, 101, 200)
+    assert m.model == m.path.parent / "m.fkm"
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "says"),
+    [
+        ("camera", "width = 9000", "camera.width = 9000; allowed are whole numbers 16..4096 pixels"),
+        ("camera", "width = 96.0", "camera.width = 96.0; allowed are whole numbers"),
+        ("camera", "width = true", "camera.width = true; allowed are whole numbers"),
+        ("camera", 'format = "rgb555"', 'camera.format = "rgb555"; did you mean "rgb565'),
+        ("camera", "widht = 3", 'camera.widht is not a key of a mission; did you mean "width"?'),
+        ("camera", "cadence_s = 0", "camera.cadence_s = 0; allowed are numbers 0.001..86400 seconds"),
+        ("camera", "start = 1999-12-31T23:59:59Z", "allowed are the years 2000..2099"),
+        ("camera", 'start = "2026-01-01"', "without quotes"),
+        ("camera", "crop = [90, 0, 10, 10]", "is not inside the frame of 96 x 64"),
+        ("camera", "crop = [1, 2]", "write crop = [x, y, width, height]"),
+        ("screen", "dark_below = 256", "screen.dark_below = 256; allowed are whole numbers 0..255"),
+        ("screen", "drak_below = 1", 'did you mean "dark_below"?'),
+        ("trigger", "threshold = 1.5", "trigger.threshold = 1.5; allowed are numbers 0..1"),
+        ("trigger", "treshold = 0.5", 'did you mean "threshold"?'),
+        ("trigger.classes.person", "weight = -1", "allowed are numbers 0..1"),
+        ("trigger.classes.person", "wieght = 1", 'did you mean "weight"?'),
+        ("codec", "quality = 0", "codec.quality = 0; allowed are whole numbers 1..100"),
+        ("codec", 'mode = "colour"', "known are grey, yuv420"),
+        ("store", "segment_size = 5000", "a power of two is wanted"),
+        ("store", "program_unit = 2", "allowed are 1, 8, 16, 32, 256"),
+        ("store", 'chip = "nor_page"', 'did you mean "nor-page"?'),
+        ("downlink", "image_apid = 100", "equals record_apid"),
+        ("downlink", "pass_bytes = 100", "no effect without pass_every"),
+        ("downlink", "chunk_bytes = 5000", "allowed are whole numbers 16..4096 bytes"),
+        ("privacy", "mask = 1", "privacy is not a key of a mission"),
+    ],
+)
+def test_a_mistake_is_answered_with_its_line(write, section: str, line: str, says: str) -> None:
+    text, number = with_key(section, line)
+    path = write(text)
+    with pytest.raises(UserError) as caught:
+        mission.load(path)
+    answer = str(caught.value)
+    wanted = number - 1 if section == "privacy" else number  # a table stands on its header's line
+    assert answer.startswith(f"{path}:{wanted}: ")
+    assert says in answer
+    assert "\n" not in answer
+
+
+def test_a_missing_key_is_named(write) -> None:
+    with pytest.raises(UserError, match=r":1: camera lacks the key width"):
+        mission.load(write(SMALL.replace("width = 96\n", "")))
+    with pytest.raises(UserError, match=r':3: camera\.widht is not a key of a mission; did you mean "width"'):
+        mission.load(write(SMALL.replace("width", "widht")))
+    with pytest.raises(UserError, match="lacks the key model"):
+        mission.load(write(SMALL.replace('[model]\nfile = "m.fkm"\n', "")))
+
+
+def test_broken_toml_is_answered_with_its_line(write) -> None:
+    with pytest.raises(UserError, match=r"m\.toml:3: not TOML: "):
+        mission.load(write(SMALL.replace("width = 96", "width = = 96")))
+    with pytest.raises(UserError, match=r"m\.toml:9: not TOML: "):
+        mission.load(write(SMALL + "weight = "))
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not a text in UTF-8"):
+        mission.load(path)
+
+
+def test_classes_are_counted(write) -> None:
+    none = SMALL.replace("[trigger.classes.person]\noutput = 1\n", "[trigger.classes]\n")
+    with pytest.raises(UserError, match=r"names 0 classes; allowed are 1\.\.8"):
+        mission.load(write(none))
+    nine = SMALL + "".join(f"[trigger.classes.c{i}]\n" for i in range(8))
+    with pytest.raises(UserError, match="names 9 classes"):
+        mission.load(write(nine))
+
+
+def test_a_class_is_found_by_label_and_else_by_number(write) -> None:
+    m = mission.load(write(SMALL))
+    assert m.outputs(("person", "cat")) == (0,)
+    assert m.outputs(()) == (1,)
+    unnumbered = mission.load(write(SMALL.replace("output = 1\n", "")))
+    with pytest.raises(UserError, match=r':7: .*person is no class of the model; did you mean "persons"'):
+        unnumbered.outputs(("persons", "cat"))
+    with pytest.raises(UserError, match="the model carries no labels; add output = N"):
+        unnumbered.outputs(())
+
+
+def test_a_threshold_is_the_classs_or_the_missions_or_the_models(write) -> None:
+    cat = SMALL + "[trigger.classes.cat]\noutput = 0\n"
+    assert mission.load(write(cat)).thresholds((10, 20)) == (10, 20)
+    assert mission.load(write(cat)).thresholds() == (128, 128)
+    one = cat + "threshold = 0.2\n"
+    assert mission.load(write(one)).thresholds((10, 20)) == (10, 51)
+    both = one.replace("[trigger.classes.person]", "[trigger]\nthreshold = 1\n[trigger.classes.person]")
+    assert mission.load(write(both)).thresholds((10, 20)) == (255, 51)
+
+
+def test_the_policy_is_the_bytes_worked_out_by_hand(write) -> None:
+    text = SMALL.replace("height = 64", "height = 64\ncrop = [1, 2, 32, 48]")
+    text += "threshold = 0.5\nweight = 0.5\n[codec]\nmode = 'grey'\n"
+    policy = mission.load(write(text)).policy()
+    by_hand = (
+        "464b504f 01 0048"  # FKPO, version 1, 72 bytes
+        "0060 0040 0001 0002 0020 0030 00"  # 96 x 64, crop, GRAY8
+        "0c f5 08"  # screen: 12, 245, 8
+        "3c 00 000a 00004000"  # quality 60, grey, 10 MCUs, 16384 bytes
+        "0064 0065 00c8"  # APIDs 100 and 101, chunks of 200
+        "01 01 80 0080"  # one class: output 1, threshold 128, weight 128 of 257
+    )
+    assert policy[:42] == bytes.fromhex(re.sub(" ", "", by_hand))
+    assert policy[42:70] == bytes(28)
+    assert len(policy) == 72
+
+
+def test_time_counts_from_the_year_2000(write) -> None:
+    text = SMALL.replace("width = 96", "width = 96\nstart = 2026-01-01T00:00:00Z")
+    camera = mission.load(write(text)).camera
+    seconds = (26 * 365 + 7) * 86400  # seven leap days from 2000 to 2024
+    assert camera.time(Fraction(0)) == seconds << 16
+    assert camera.time(Fraction(3, 2)) == (seconds + 1 << 16) + 0x8000
+    offset = SMALL.replace("width = 96", "width = 96\nstart = 2026-01-01T02:00:00+02:00")
+    assert mission.load(write(offset)).camera.time(Fraction(0)) == seconds << 16
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(__file__).parents[2].glob("missions/*.toml")), ids=lambda p: p.stem
+)
+def test_shipped_missions_load_and_compile(path: Path) -> None:
+    m = mission.load(path)
+    assert m.name == path.stem
+    assert len(m.policy()) == 72
+    assert m.description
