@@ -1,0 +1,75 @@
+"""fk-sim: a mission on a desk."""
+
+import argparse
+import sys
+from importlib import import_module
+
+from framekeep_onboard import FkError
+
+from framekeep_sim.errors import UserError
+
+COMMANDS = {
+    "run": (
+        "framekeep_sim.run",
+        "fly a dataset and see what is kept",
+        """Plays a dataset to the flight code as a camera would: every frame is judged, the wanted ones are
+kept in an emulated flash and sent in the passes of the link. RUN/ then holds summary.json,
+decisions.csv (one line per frame, with the reason), flash.bin, downlink.bin and report.html.""",
+        """examples:
+  fk-sim run demo --mission missions/satellite.toml --out run
+  fk-sim run pictures/ --mission missions/security.toml --out run     subfolders are labels
+  fk-sim run labels.csv --mission missions/security.toml --out run --limit 200 --seed 1
+  fk-sim run gate.mp4 --mission missions/security.toml --out run --model mine.tflite
+  fk-sim run demo --mission missions/security.toml --out run --target qemu-f405""",
+    ),
+    "parity": (
+        "framekeep_sim.parity",
+        "compare the host with every emulated microcontroller",
+        """Flies the same dataset on the host and on each QEMU target, and compares the SHA-256 of the
+decisions, the flash and the downlink. Exit status 1 where one differs.""",
+        """example:
+  fk-sim parity demo --mission missions/security.toml --limit 24""",
+    ),
+    "bench": (
+        "framekeep_sim.bench",
+        "instructions, cycles, time, RAM and flash of each stage",
+        "Measures the flight code on each QEMU core and on the host, and prints one table.",
+        """example:
+  fk-sim bench nn models/trained/person_96.fkm --layers""",
+    ),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit status: 0, 1 for a failed check, 2 for bad input."""
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="fk-sim", description="A mission on a desk: image datasets through the flight code."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, brief, description, examples) in COMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=brief,
+            description=description,
+            epilog=examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if arguments[:1] == [name]:  # imported only when wanted: --help stays quick
+            import_module(module).add_arguments(sub)
+    args = parser.parse_args(arguments)
+    try:
+        return int(import_module(COMMANDS[args.command][0]).run(args))
+    except (UserError, FkError) as error:
+        print(f"fk-sim: {error}", file=sys.stderr)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"fk-sim: {where}{error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("fk-sim: stopped; nothing was written", file=sys.stderr)
+        return 130
+    return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,86 @@
+"""A dataset as the events of a flight: frames at their times, passes of the link between them."""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from framekeep_onboard.events import Event, Frame, Pass
+
+from framekeep_sim.camera import to_frame
+from framekeep_sim.dataset import Dataset, Item, Labels
+from framekeep_sim.mission import Mission
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A frame that was taken: which picture it was, and what the dataset says of it."""
+
+    index: int  # in the dataset
+    name: str
+    labels: Labels | None
+    time: int
+
+
+@dataclass(slots=True)
+class Flight:
+    """The events of one run, made as they are asked for; what was played is noted."""
+
+    mission: Mission
+    dataset: Dataset
+    jobs: int = field(default_factory=lambda: min(8, os.cpu_count() or 1))
+    shots: list[Shot] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)  # picture, what is wrong with it
+    passes: int = 0
+
+    def events(self) -> Iterator[Event]:
+        camera, link = self.mission.camera, self.mission.downlink
+        for index, (item, frame) in enumerate(self._decoded()):
+            if isinstance(frame, str):
+                self.skipped.append((item.name, frame))
+                continue
+            after = item.time if item.time is not None else len(self.shots) * camera.cadence
+            time = camera.time(Fraction(after))
+            self.shots.append(Shot(index, item.name, item.labels, time))
+            yield Frame(frame, time)
+            if link.pass_every and len(self.shots) % link.pass_every == 0:
+                self.passes += 1
+                yield Pass(link.pass_bytes)
+        self.passes += 1
+        yield Pass(link.last_pass_bytes)
+
+    def _decoded(self) -> Iterator[tuple[Item, bytes | str]]:
+        """Each item with its frame buffer or what is wrong, in order, decoded some way ahead."""
+        ahead: deque[tuple[Item, Future[bytes | str]]] = deque()
+        with ThreadPoolExecutor(self.jobs) as pool:
+            try:
+                for item in self.dataset:
+                    ahead.append((item, pool.submit(self._take, item)))
+                    if len(ahead) >= 4 * self.jobs:
+                        first, result = ahead.popleft()
+                        yield first, result.result()
+                while ahead:
+                    first, result = ahead.popleft()
+                    yield first, result.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _take(self, item: Item) -> bytes | str:
+        try:
+            return to_frame(item.open(), self.mission.camera)
+        except Exception as error:  # whatever a decoder says of a broken file; the run goes on
+            return picture_error(error)
+
+
+def picture_error(error: Exception) -> str:
+    """What is wrong with a picture, in a few words and one line."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    text = " ".join(str(error).split())
+    if text.startswith("cannot identify image file"):
+        return "not a picture that Pillow knows"
+    return text or type(error).__name__

@@ -1,0 +1,108 @@
+"""What came of a run, and its numbers."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from framekeep_ground.codes import Reason
+
+from framekeep_sim.dataset import Dataset
+from framekeep_sim.events import Shot
+from framekeep_sim.metrics import Confusion, confusion, speak_of_mission
+from framekeep_sim.mission import Mission
+from framekeep_sim.model import FlightModel
+from framekeep_sim.play import Played
+
+OF_INTEREST = (Reason.KEPT, Reason.NO_ROOM, Reason.TOO_LARGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A flight and all that can be said of it."""
+
+    mission: Mission
+    model: FlightModel
+    dataset: Dataset
+    shots: Sequence[Shot]
+    skipped: Sequence[tuple[str, str]]
+    passes: int
+    played: Played
+    seconds: float
+    pictures: dict[int, bytes]  # as the ground decodes them: frame id -> JPEG
+    command: str
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.mission.classes)
+
+    @property
+    def thresholds(self) -> tuple[int, ...]:
+        return self.mission.thresholds(self.model.thresholds_of(self.mission))
+
+    def confusion(self) -> Confusion | None:
+        """None where the dataset's labels say nothing of the mission's classes."""
+        if not speak_of_mission(self.dataset.labels, self.wanted):
+            return None
+        rows = zip(self.shots, self.played.decisions, strict=True)
+        return confusion(((s.labels, d.reason in OF_INTEREST) for s, d in rows), self.wanted)
+
+    def summary(self) -> dict[str, Any]:
+        """summary.json; only `frames_per_second` and `seconds` differ from run to run."""
+        decisions, played = self.played.decisions, self.played
+        reasons = Counter(Reason(d.reason).name for d in decisions)
+        kept = sum(d.reason in OF_INTEREST for d in decisions)
+        in_flash = reasons[Reason.KEPT.name]
+        sizes = [d.size for d in decisions if d.reason == Reason.KEPT]
+        typical = sum(sizes) / len(sizes) if sizes else 0
+        capacity = played.store["capacity"]
+        summary: dict[str, Any] = {
+            "mission": self.mission.name,
+            "mission_sha256": sha256(self.mission.path.read_bytes()),
+            "dataset": self.dataset.name,
+            "model": self.model.path.name,
+            "model_id": self.model.id.hex(),
+            "target": dict(played.target),
+            "frames": len(decisions),
+            "kept": kept,
+            "dropped": len(decisions) - kept,
+            "refused": kept - in_flash,
+            "evicted": in_flash - played.store["frames"],
+            "stored": played.store["frames"],
+            "downlinked": len(self.pictures),
+            "skipped": len(self.skipped),
+            "passes": self.passes,
+            "reasons": {reason.name: reasons[reason.name] for reason in Reason},
+            "bytes_offered": len(decisions) * self.mission.camera.frame_bytes,
+            "bytes_stored": played.store["bytes"],
+            "bytes_downlinked": len(played.downlink),
+            "flash_capacity": capacity,
+            "picture_bytes_mean": round(typical, 1),
+            "flash_holds_frames": int(capacity / typical) if typical else None,
+            "frames_per_second": round(len(decisions) / self.seconds, 1) if self.seconds else None,
+            "seconds": round(self.seconds, 3),
+            "digests": {
+                "decisions": sha256(b"".join(d.record for d in decisions)),
+                "flash": sha256(played.flash),
+                "downlink": sha256(played.downlink),
+            },
+        }
+        counted = self.confusion()
+        if counted:
+            summary["labelled"] = counted.found + counted.missed + counted.false + counted.left
+            summary["precision"] = counted.precision
+            summary["precision_interval"] = list(counted.precision_interval)
+            summary["recall"] = counted.recall
+            summary["recall_interval"] = list(counted.recall_interval)
+            summary["confusion"] = {
+                "found": counted.found,
+                "missed": counted.missed,
+                "false": counted.false,
+                "left": counted.left,
+            }
+        return summary
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,135 @@
+"""Plays a flight: on this machine, or on an emulated microcontroller."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from framekeep_ground.formats import DecisionRecord
+from framekeep_onboard import firmware, targets
+from framekeep_onboard.events import Frame
+from framekeep_onboard.pipeline import Decision, Pipeline, Reason
+from framekeep_onboard.store import FlashEmulator
+from framekeep_onboard.store import Layout as StoreLayout
+
+from framekeep_sim.events import Flight
+from framekeep_sim.mission import Store
+from framekeep_sim.model import FlightModel
+
+HOST = "host"
+TARGETS = tuple(firmware.BOARDS)
+OnDecision = Callable[[Decision], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """How full the flash was after a frame."""
+
+    frames: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of a flight."""
+
+    decisions: list[Decision]
+    flash: bytes
+    downlink: bytes
+    fill: list[Fill]  # after each frame; empty where nobody could look
+    store: Mapping[str, int]  # fk_store_report at the end
+    target: Mapping[str, object]  # name, and the proof that it ran
+
+
+def play(target: str, flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision) -> Played:
+    """Fly on `target`; `seen` hears of every decision as it is made, where somebody can listen."""
+    if target == HOST:
+        return on_host(flight, policy, model, seen)
+    return on_target(target, flight, policy, model)
+
+
+def on_host(flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision) -> Played:
+    """The flight code linked into this process."""
+    flash = _erased(flight.mission.store)
+    pipeline = _pipeline(flight.mission.store, flash, policy, model)
+    decisions: list[Decision] = []
+    fill: list[Fill] = []
+    downlink = bytearray()
+    for event in flight.events():
+        if isinstance(event, Frame):
+            decisions.append(pipeline.frame(event))
+            report = pipeline.report()
+            fill.append(Fill(report["frames"], report["bytes"]))
+            seen(decisions[-1])
+        else:
+            for packet in pipeline.downlink(event):
+                downlink += packet
+    pipeline.sync()
+    return Played(decisions, bytes(flash.contents), bytes(downlink), fill, pipeline.report(), {"name": HOST})
+
+
+def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) -> Played:
+    """The firmware on an emulated microcontroller, given the same events."""
+    store = flight.mission.store
+    setup = targets.FlashSetup(
+        store.segment_size,
+        store.segment_count,
+        store.program_unit,
+        slot_count=store.frames_max,
+        log_segments=store.log_segments,
+        profile=int(store.layout),
+    )
+    with tempfile.TemporaryDirectory(prefix="framekeep-model-") as folder:
+        image = Path(folder) / "model.fkm"
+        image.write_bytes(model.image)
+        done = targets.run(target, policy, image, flight.events(), setup)
+    flash = _erased(store)
+    flash.contents[:] = done.flash
+    report = _pipeline(store, flash, policy, model).report()  # the host mounts what the target left
+    proof = {
+        "name": target,
+        "elf_sha256": done.elf_sha256,
+        "command": list(done.command),
+        "instructions": done.instructions,
+    }
+    return Played(_decisions(done.records), done.flash, done.downlink, [], report, proof)
+
+
+def _erased(store: Store) -> FlashEmulator:
+    return FlashEmulator(store.segment_size, store.segment_count, store.program_unit)
+
+
+def _pipeline(store: Store, flash: FlashEmulator, policy: bytes, model: FlightModel) -> Pipeline:
+    return Pipeline(
+        policy,
+        model.image,
+        flash,
+        layout=StoreLayout(store.layout),
+        log_segments=store.log_segments,
+        slots=store.frames_max,
+    )
+
+
+def _decisions(records: bytes) -> list[Decision]:
+    """Decision records, as a target wrote them one after another."""
+    size = DecisionRecord.sizeof()
+    return [_decision(records[at : at + size]) for at in range(0, len(records), size)]
+
+
+def _decision(record: bytes) -> Decision:
+    parsed = DecisionRecord.parse(record)
+    d = parsed.decision
+    return Decision(
+        frame_id=d.frame_id,
+        time=parsed.time,
+        reason=Reason(d.reason),
+        class_index=d.class_index,
+        score=d.score,
+        value=d.value,
+        size=d.size,
+        mean=d.mean,
+        contrast=d.contrast,
+        error=d.error,
+        box=(d.box.x, d.box.y, d.box.width, d.box.height),
+        record=record,
+    )

@@ -1,0 +1,84 @@
+"""A dataset as events: in order, at the mission's times, with passes where it says."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from framekeep_onboard.events import Frame, Pass
+from framekeep_sim import dataset, mission
+from framekeep_sim.events import Flight
+from PIL import Image
+
+MISSION = """\
+[camera]
+format = "gray8"
+width = 16
+height = 16
+fit = "stretch"
+cadence_s = 0.5
+start = 2000-01-01T00:01:00Z
+[model]
+file = "m.fkm"
+[trigger.classes.person]
+[downlink]
+"""
+
+
+def flight(folder: Path, link: str, jobs: int = 3) -> Flight:
+    path = folder / "m.toml"
+    path.write_text(MISSION + link)
+    return Flight(mission.load(path), dataset.load(str(folder)), jobs)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    for level in range(40):
+        Image.new("L", (9, 9), level).save(tmp_path / f"{level:03d}.png")
+    return tmp_path
+
+
+def frames(events: Iterator[Frame | Pass]) -> list[Frame]:
+    return [event for event in events if isinstance(event, Frame)]
+
+
+def test_frames_come_in_order_at_the_cadence_whatever_the_jobs(pictures: Path) -> None:
+    for jobs in (1, 7):
+        taken = frames(flight(pictures, "", jobs).events())
+        assert [frame.data[0] for frame in taken] == list(range(40))
+        assert [frame.time for frame in taken] == [(60 << 16) + (i << 15) for i in range(40)]
+
+
+def test_passes_come_after_every_n_frames_and_at_the_end(pictures: Path) -> None:
+    played = flight(pictures, "pass_every = 16\npass_bytes = 500\nlast_pass_bytes = 9\n")
+    kinds = [event.budget if isinstance(event, Pass) else "frame" for event in played.events()]
+    assert kinds == ["frame"] * 16 + [500] + ["frame"] * 16 + [500] + ["frame"] * 8 + [9]
+    assert played.passes == 3
+
+
+def test_without_passes_there_is_one_at_the_end_for_all(pictures: Path) -> None:
+    *_, last = flight(pictures, "").events()
+    assert last == Pass(0)
+
+
+def test_a_bad_picture_is_noted_and_takes_no_time(pictures: Path) -> None:
+    (pictures / "000.png").write_bytes(b"")
+    (pictures / "005.png").write_bytes(b"not a picture")
+    whole = (pictures / "007.png").read_bytes()
+    (pictures / "007.png").write_bytes(whole[: len(whole) // 2])
+    (pictures / "009.png").unlink()
+    (pictures / "009.png").mkdir()
+    played = flight(pictures, "")
+    taken = frames(played.events())
+    assert [name for name, _ in played.skipped] == ["000.png", "005.png", "007.png"]
+    assert played.skipped[0][1] == "the file is empty"
+    assert played.skipped[1][1] == "not a picture that Pillow knows"
+    assert [shot.index for shot in played.shots[:5]] == [1, 2, 3, 4, 6]
+    assert [frame.time for frame in taken] == [(60 << 16) + (i << 15) for i in range(len(taken))]
+
+
+def test_a_datasets_own_clock_goes_before_the_cadence(pictures: Path) -> None:
+    played = flight(pictures, "")
+    items = [dataset.Item("x", lambda: Image.new("L", (2, 2)), None, Fraction(1, 4))]
+    played.dataset = dataset.Dataset("x", "video", items, 1, frozenset())
+    assert frames(played.events())[0].time == (60 << 16) + (1 << 14)
