@@ -29,8 +29,8 @@ FkmHeader = Struct(
     "luts" / Int32ul * "offset of the tables from pixel to input value, 256 bytes each",
     "constants" / Int32ul * "offset of weights and tables, which end where the CRCs begin",
     "crcs" / Int32ul * "offset of the CRC-32 of each 4096 bytes before it",
-    "tensor_count" / Int16ul,
-    "operator_count" / Int16ul,
+    "tensor_count" / Int16ul * "number of tensors",
+    "operator_count" / Int16ul * "number of operators",
     "labels_size" / Int16ul * "bytes; 0 = no names",
     "width" / Int16ul * "of the input picture, pixels; 0 = the input is no picture",
     "height" / Int16ul * "of the input picture, pixels",
@@ -38,9 +38,9 @@ FkmHeader = Struct(
     "order" / Int8ul * "0 no picture, 1 grey, 2 RGB, 3 BGR",
     "fit" / Int8ul * "0 the frame is stretched, 1 cropped to the input's aspect",
     "lut_count" / Int8ul * "0, 1 or one per channel",
-    "output_count" / Int8ul,
-    "head_count" / Int8ul,
-    "class_count" / Int8ul,
+    "output_count" / Int8ul * "number of outputs",
+    "head_count" / Int8ul * "number of heads",
+    "class_count" / Int8ul * "number of classes",
     "reserved" / Bytes(15) * "0",
 )
 
@@ -68,19 +68,19 @@ FkmOp = Struct(
 )
 
 FkmWindow = Struct(
-    "op" / FkmOp * "kinds 1 to 4",
-    "in_h" / Int16ul,
-    "in_w" / Int16ul,
-    "in_c" / Int16ul,
-    "out_h" / Int16ul,
-    "out_w" / Int16ul,
-    "out_c" / Int16ul,
-    "kernel_h" / Int16ul,
-    "kernel_w" / Int16ul,
-    "stride_h" / Int16ul,
-    "stride_w" / Int16ul,
-    "dilation_h" / Int16ul,
-    "dilation_w" / Int16ul,
+    "op" / FkmOp * "kinds 1 conv, 2 depthwise, 3 average pool, 4 maximum pool, 15 transpose conv",
+    "in_h" / Int16ul * "rows of the input",
+    "in_w" / Int16ul * "columns of the input",
+    "in_c" / Int16ul * "channels of the input",
+    "out_h" / Int16ul * "rows of the output",
+    "out_w" / Int16ul * "columns of the output",
+    "out_c" / Int16ul * "channels of the output",
+    "kernel_h" / Int16ul * "rows of the window",
+    "kernel_w" / Int16ul * "columns of the window",
+    "stride_h" / Int16ul * "rows from one window to the next",
+    "stride_w" / Int16ul * "columns from one window to the next",
+    "dilation_h" / Int16ul * "rows from one tap to the next",
+    "dilation_w" / Int16ul * "columns from one tap to the next",
     "pad_top" / Int16ul * "rows of zero point before the first",
     "pad_left" / Int16ul * "columns of zero point before the first",
     "in_zero" / Int8sl * "zero point of the input",
@@ -93,18 +93,86 @@ FkmWindow = Struct(
 )
 
 FkmChannel = Struct(
-    "bias" / Int32sl * "with -in_zero * (sum of the weights) inside",
+    "bias" / Int32sl * "with -in_zero * (sum of the weights) inside, but for kind 15",
     "multiplier" / Int32sl * "sum * multiplier * 2^(shift-31) is the output less its zero point",
     "shift" / Int32sl * "-31..30",
 )
 
 FkmSoftmax = Struct(
     "op" / FkmOp * "kind 5",
-    "rows" / Int32ul,
+    "rows" / Int32ul * "rows of values",
     "depth" / Int32ul * "values of a row",
     "exps" / Int32ul * "offset of exp(-d * scale * beta) as Q0.31, d = 0, 1, ...",
     "exp_count" / Int32ul * "1..256; it is 0 beyond",
     "reserved" / Bytes(40) * "0",
+)
+
+FkmBinary = Struct(
+    "op" / FkmOp * "kinds 6 ADD and SUB, 7 MUL, 8 PRELU",
+    "dims" / Array(4, Int32ul) * "of the output, outermost first",
+    "broadcast_a" / Int8ul * "bit d: the first operand has 1 in dimension d",
+    "broadcast_b" / Int8ul * "the same of the second",
+    "negate" / Int8ul * "ADD: bit 0 subtracts the first, bit 1 the second",
+    "a_zero" / Int8sl * "zero point of the first operand",
+    "b_zero" / Int8sl * "zero point of the second",
+    "out_zero" / Int8sl * "zero point of the output",
+    "act_min" / Int8sl * "least output",
+    "act_max" / Int8sl * "largest output",
+    "a_multiplier" / Int32sl * "ADD: of the first operand; PRELU: of values above zero",
+    "b_multiplier" / Int32sl * "ADD: of the second operand; PRELU: of the others times alpha",
+    "out_multiplier" / Int32sl * "ADD: of the sum; MUL: of the product",
+    "a_shift" / Int8sl * "goes with a_multiplier, as in FkmChannel",
+    "b_shift" / Int8sl * "goes with b_multiplier",
+    "out_shift" / Int8sl * "goes with out_multiplier",
+    "spare" / Int8ul * "0",
+    "constant" / Int32ul * "offset of the second operand where it is no tensor",
+    "reserved" / Bytes(12) * "0",
+)
+
+FkmLut = Struct(
+    "op" / FkmOp * "kind 9",
+    "table" / Int32ul * "offset of 256 i8: the output for -128, -127, ...",
+    "reserved" / Bytes(52) * "0",
+)
+
+FkmFill = Struct(
+    "op" / FkmOp * "kind 10; the input is not read",
+    "value" / Int8sl * "of every element",
+    "reserved" / Bytes(55) * "0",
+)
+
+FkmCopy = Struct(
+    "op" / FkmOp * "kind 11",
+    "dims" / Array(4, Int32ul) * "of the box that is moved, outermost first",
+    "in_stride" / Array(4, Int32sl) * "bytes, may be below 0",
+    "out_stride" / Array(4, Int32sl) * "bytes",
+    "in_offset" / Int32ul * "of the box's first element in the input",
+    "out_offset" / Int32ul * "and in the output",
+)
+
+FkmMean = Struct(
+    "op" / FkmOp * "kind 12",
+    "outer" / Int32ul * "of a tensor [outer][reduce][inner]",
+    "reduce" / Int32ul * "values that become one",
+    "inner" / Int32ul * "of the same tensor",
+    "bias" / Int32sl * "-(zero point of the input) * reduce",
+    "multiplier" / Int32sl * "with 1 / reduce inside",
+    "shift" / Int8sl * "as in FkmChannel",
+    "out_zero" / Int8sl * "zero point of the output",
+    "reserved" / Bytes(34) * "0",
+)
+
+FkmResize = Struct(
+    "op" / FkmOp * "kinds 13 nearest, 14 bilinear",
+    "in_h" / Int16ul * "rows of the input",
+    "in_w" / Int16ul * "columns of the input",
+    "channels" / Int16ul * "of both",
+    "out_h" / Int16ul * "rows of the output",
+    "out_w" / Int16ul * "columns of the output",
+    "spare" / Int16ul * "0",
+    "rows" / Int32ul * "offset of u16 row (kind 13) or u16 lower, u16 upper, i32 weight/1024 (kind 14)",
+    "columns" / Int32ul * "the same for columns",
+    "reserved" / Bytes(36) * "0",
 )
 
 FkmHead = Struct(
@@ -131,5 +199,11 @@ FKM_FORMATS: tuple[tuple[str, Construct, str], ...] = (
     ("FkmWindow", FkmWindow, "FK_FKM_WINDOW"),
     ("FkmChannel", FkmChannel, "FK_FKM_CHANNEL"),
     ("FkmSoftmax", FkmSoftmax, "FK_FKM_SOFTMAX"),
+    ("FkmBinary", FkmBinary, "FK_FKM_BINARY"),
+    ("FkmLut", FkmLut, "FK_FKM_LUT"),
+    ("FkmFill", FkmFill, "FK_FKM_FILL"),
+    ("FkmCopy", FkmCopy, "FK_FKM_COPY"),
+    ("FkmMean", FkmMean, "FK_FKM_MEAN"),
+    ("FkmResize", FkmResize, "FK_FKM_RESIZE"),
     ("FkmHead", FkmHead, "FK_FKM_HEAD"),
 )

@@ -11,9 +11,15 @@ from framekeep_ground.model_image import (
     FKM_RECORD,
     FKM_SLICE,
     FKM_VERSION,
+    FkmBinary,
+    FkmCopy,
+    FkmFill,
     FkmHead,
     FkmHeader,
     FkmIo,
+    FkmLut,
+    FkmMean,
+    FkmResize,
     FkmSoftmax,
     FkmTensor,
     FkmWindow,
@@ -29,6 +35,16 @@ RECORDS: dict[Kind, Construct] = {
     Kind.AVG_POOL: FkmWindow,
     Kind.MAX_POOL: FkmWindow,
     Kind.SOFTMAX: FkmSoftmax,
+    Kind.ADD: FkmBinary,
+    Kind.MUL: FkmBinary,
+    Kind.PRELU: FkmBinary,
+    Kind.LUT: FkmLut,
+    Kind.FILL: FkmFill,
+    Kind.COPY: FkmCopy,
+    Kind.MEAN: FkmMean,
+    Kind.RESIZE_NEAREST: FkmResize,
+    Kind.RESIZE_BILINEAR: FkmResize,
+    Kind.TRANSPOSE_CONV: FkmWindow,
 }
 RANK_MAX = 5
 FLAG_KEEP_ALL, FLAG_DEAD_REMOVED = 1, 2
@@ -141,13 +157,13 @@ def _io(buffer: Buffer, number: int) -> bytes:
 def _operator(op: Op, numbers: dict[int, int], pool: _Pool) -> bytes:
     fields = op.fields(pool)
     start = {
-        "kind": int(op.kind),
+        "kind": int(op.number()),
         "layout": fields.pop("layout", 0),
-        "input": numbers[op.inputs[0]],
+        "input": numbers[op.inputs[0] if op.inputs else op.output],
         "input2": numbers[op.inputs[1]] if len(op.inputs) > 1 else FKM_NONE,
         "output": numbers[op.output],
     }
-    layout = RECORDS[op.kind]
+    layout = RECORDS[op.number()]
     return bytes(layout.build({"op": start, **fields, "reserved": bytes(_reserved(layout))}))
 
 

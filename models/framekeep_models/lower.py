@@ -104,7 +104,7 @@ def batch_of_one(tensor: Tensor) -> tuple[int, int, int]:
 def lower(model: Model) -> tuple[Program, list[str]]:
     """The program of `model`, and notes for the report. Raises ModelError with every node it cannot lower."""
     # the rules register themselves
-    from framekeep_models import lower_elementwise, lower_window  # noqa: F401
+    from framekeep_models import lower_elementwise, lower_shape, lower_window  # noqa: F401
 
     if len(model.inputs) != 1:
         raise ModelError(f"the model has {len(model.inputs)} inputs; one is supported")

@@ -1,11 +1,11 @@
-"""CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, AVERAGE_POOL_2D, MAX_POOL_2D."""
+"""CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV, FULLY_CONNECTED, AVERAGE_POOL_2D, MAX_POOL_2D."""
 
 from typing import Any
 
 import numpy as np
 
 from framekeep_models.lower import Lowering, batch_of_one, describe, lowers, quantisation
-from framekeep_models.ops_window import AvgPool, Conv, Depthwise, Geometry, MaxPool
+from framekeep_models.ops_window import AvgPool, Conv, Depthwise, Geometry, MaxPool, TransposeConv
 from framekeep_models.program import Int32Array, ModelError
 from framekeep_models.quantise import (
     Multiplier,
@@ -173,3 +173,49 @@ def pool(state: Lowering, node: Operator) -> None:
         raise ModelError("input and output differ in channels")
     kind = AvgPool if node.name == "AVERAGE_POOL_2D" else MaxPool
     state.ops.append(kind(**common(state, node), geometry=geo))
+
+
+@lowers("TRANSPOSE_CONV")
+def transpose_conv(state: Lowering, node: Operator) -> None:
+    """Inputs: output shape, weights [out][rows][columns][in], activation, bias."""
+    weights, given, out = weights_of(state, node), state.tensor(node, 2), state.out(node)
+    data = state.constant(node, 1)
+    in_shape, out_shape = batch_of_one(given), batch_of_one(out)
+    if data.ndim != 4 or data.shape[0] != out_shape[2] or data.shape[3] != in_shape[2]:
+        raise ModelError(f"weights of shape {list(data.shape)} from {in_shape[2]} to {out_shape[2]} channels")
+    kernel = (data.shape[1], data.shape[2])
+    stride = (int(node.options.get("stride_h", 1)), int(node.options.get("stride_w", 1)))
+    pad = []
+    for axis in (0, 1):
+        size, step, extent = out_shape[axis], stride[axis], kernel[axis]
+        same = node.options.get("padding", "SAME") == "SAME"
+        back = -(-size // step) if same else (size - extent) // step + 1  # what a convolution makes of it
+        if back != in_shape[axis]:
+            raise ModelError(f"{describe(out)} has {size}, which does not go back to {in_shape[axis]}")
+        pad.append(max((back - 1) * step + extent - size, 0) // 2 if same else 0)
+    if node.activation() != "NONE":
+        state.notes.append(f"node {node.index}: TensorFlow Lite Micro ignores TRANSPOSE_CONV's activation")
+    in_scale, in_zero = quantisation(given)
+    out_scale, out_zero = quantisation(out)
+    if weights.scale.size not in (1, out_shape[2]):
+        raise ModelError(f"weights {describe(weights)} have {weights.scale.size} scales")
+    scales = list(map(float, weights.scale))
+    bias = np.zeros(out_shape[2], np.int32)
+    if state.has(node, 3):
+        bias = np.asarray(state.constant(node, 3).reshape(-1), np.int32)
+    source = state.source(node, 2)
+    table = channel_table(conv_multipliers(in_scale, scales, out_scale, out_shape[2]))
+    state.ops.append(
+        TransposeConv(
+            inputs=(source,),
+            output=state.new_buffer(out),
+            nodes=(node.index,),
+            in_zero=in_zero,
+            out_zero=out_zero,
+            geometry=Geometry(in_shape, out_shape, kernel, stride, (1, 1), (pad[0], pad[1])),
+            weights=data,
+            bias=bias,
+            multiplier=table["multiplier"],
+            shift=table["shift"],
+        )
+    )

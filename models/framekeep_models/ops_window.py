@@ -53,7 +53,7 @@ class Window(Op):
     out_zero: int = 0
     act: tuple[int, int] = (-128, 127)
 
-    def overlap(self) -> int | None:
+    def overlap(self, position: int) -> int | None:  # noqa: ARG002
         return self.geometry.overlap()
 
     def fields(self, constants: Constants) -> dict[str, Any]:  # noqa: ARG002
@@ -139,3 +139,22 @@ class AvgPool(Window):
 @dataclass(slots=True, kw_only=True)
 class MaxPool(Window):
     kind: ClassVar[Kind] = Kind.MAX_POOL
+
+
+@dataclass(slots=True, kw_only=True)
+class TransposeConv(Conv):
+    """Weights as of a convolution; the zero point stays out of the bias, as the taps that count differ."""
+
+    kind: ClassVar[Kind] = Kind.TRANSPOSE_CONV
+
+    def overlap(self, position: int) -> int | None:  # noqa: ARG002
+        return None
+
+    def folded_bias(self) -> Int32Array:
+        room = 2**31 - 1 - 2 * self.taps() * 128 * 128
+        if np.any(np.abs(self.bias.astype(np.int64)) > room) or 2 * self.taps() > TAPS_MAX:
+            raise ModelError("a bias so large that the 32-bit sum may overflow")
+        return self.bias
+
+    def macs(self) -> int:
+        return self.geometry.in_shape[0] * self.geometry.in_shape[1] * self.weights.size

@@ -47,13 +47,14 @@ def lives(program: Program, keep_all: bool = False) -> dict[int, _Life]:
 
 def shared(program: Program, life: dict[int, _Life]) -> dict[tuple[int, int], int]:
     """(input, output) that may share memory -> how far below the input the output must begin."""
-    pairs = {}
+    pairs: dict[tuple[int, int], int] = {}
     for step, op in enumerate(program.ops):
-        gap, source = op.overlap(), op.inputs[0] if op.inputs else -1
-        if gap is None or source == op.output or op.inputs.count(source) > 1:
-            continue
-        if life[source].last == step and life[op.output].first == step:
-            pairs[source, op.output] = _align(gap)
+        for position, source in enumerate(op.inputs):
+            gap = op.overlap(position)
+            if gap is None or source == op.output or life[op.output].first != step:
+                continue
+            if life[source].last == step:
+                pairs[source, op.output] = max(_align(gap), pairs.get((source, op.output), 0))
     return pairs
 
 
@@ -103,12 +104,11 @@ def lower_bound(program: Program, planner: _Planner) -> tuple[int, list[int]]:
     for step, op in enumerate(program.ops):
         alive = [b for b, life in planner.life.items() if life.first <= step <= life.last]
         total = sum(planner.size[b] for b in alive)
-        pair = (op.inputs[0], op.output) if op.inputs else (-1, -1)
-        if pair in planner.pairs:
+        savings = [0]
+        for pair in {(source, op.output) for source in op.inputs} & planner.pairs.keys():
             source, target = planner.size[pair[0]], planner.size[pair[1]]
-            union = max(target, planner.pairs[pair] + source)
-            total += min(0, union - source - target)
-        need.append(total)
+            savings.append(source + target - max(target, planner.pairs[pair] + source))
+        need.append(total - max(savings))
     return _align(max(need, default=0)), need
 
 

@@ -25,6 +25,16 @@ class Kind(IntEnum):
     AVG_POOL = 3
     MAX_POOL = 4
     SOFTMAX = 5
+    ADD = 6
+    MUL = 7
+    PRELU = 8
+    LUT = 9
+    FILL = 10
+    COPY = 11
+    MEAN = 12
+    RESIZE_NEAREST = 13
+    RESIZE_BILINEAR = 14
+    TRANSPOSE_CONV = 15
 
 
 class ModelError(ValueError):
@@ -78,8 +88,12 @@ class Op(ABC):
     def fields(self, constants: Constants) -> dict[str, Any]:
         """The fields of its record beside kind and tensors."""
 
-    def overlap(self) -> int | None:
-        """How many bytes below the first input the output must begin when they share memory; None: never."""
+    def number(self) -> Kind:
+        """As in an image; the classes that stand for several kinds say which."""
+        return self.kind
+
+    def overlap(self, position: int) -> int | None:  # noqa: ARG002
+        """How many bytes below an input the output must begin when they share memory; None: never."""
         return None
 
     def macs(self) -> int:

@@ -73,15 +73,15 @@ class Model:
         return outputs[0] if len(outputs) == 1 else outputs
 
     def steps(self, x: npt.ArrayLike) -> Iterator[tuple[int, Int8Array]]:
-        """Runs operator by operator; yields each tensor's number and value as written, the input first."""
+        """Runs operator by operator; yields each tensor's number and value, the input first."""
         self._set_input(x)
         yield self._io[0], self.tensor(self._io[0])
-        operators = self._image[self._at(self._fk.operators) :].copy()
-        for index in range(self._fk.operator_count):
+        records = self._image[self._at(self._fk.operators) :][: self._fk.operator_count * _OP_BYTES]
+        outputs = [int(n) for n in records.reshape(-1, _OP_BYTES)[:, 6:8].copy().view("<u2")[:, 0]]
+        for index, output in enumerate(outputs):
             check(lib.fk_model_step(self._fk, self._bytes(self._arena), len(self._arena), index), "step")
-            record = operators[index * _OP_BYTES : (index + 1) * _OP_BYTES]
-            output = int(record[6:8].view("<u2")[0])
-            yield output, self.tensor(output)
+            if output not in outputs[index + 1 :]:  # several operators may fill one tensor
+                yield output, self.tensor(output)
 
     def infer(self, picture: Uint8Array) -> None:
         """Takes a picture of the model's size, grey or RGB 0..255, through the image's preprocessing."""
@@ -120,6 +120,12 @@ class Model:
         size = int(np.prod(shape))
         return self._arena[offset : offset + size].view(np.int8).reshape(shape).copy()
 
+    def put(self, number: int, values: Int8Array) -> None:
+        """Overwrites tensor `number`, so that what follows is computed from `values`."""
+        offset = int(self._record(number)[0:4].view("<u4")[0])
+        dense = np.ascontiguousarray(values, np.int8).reshape(self.shape(number))
+        self._arena[offset : offset + dense.size] = dense.reshape(-1).view(np.uint8)
+
     def shape(self, number: int) -> tuple[int, ...]:
         record = self._record(number)
         return tuple(int(n) for n in record[12:32].view("<u4")[: int(record[10])])
@@ -135,9 +141,7 @@ class Model:
         array = np.asarray(x)
         if array.dtype != np.int8:
             raise TypeError(f"the input is int8, not {array.dtype}")
-        values = array.reshape(self.input_shape)
-        offset = int(self._record(self._io[0])[0:4].view("<u4")[0])
-        self._arena[offset : offset + values.size] = values.reshape(-1).view(np.uint8)
+        self.put(self._io[0], array.reshape(self.input_shape))
 
     @staticmethod
     def _bytes(array: Uint8Array) -> Any:

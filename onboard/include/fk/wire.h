@@ -160,8 +160,8 @@
 #define FK_FKM_LUTS                          52u /* 4 B: offset of the tables from pixel to input value, 256 bytes each */
 #define FK_FKM_CONSTANTS                     56u /* 4 B: offset of weights and tables, which end where the CRCs begin */
 #define FK_FKM_CRCS                          60u /* 4 B: offset of the CRC-32 of each 4096 bytes before it */
-#define FK_FKM_TENSOR_COUNT                  64u /* 2 B:  */
-#define FK_FKM_OPERATOR_COUNT                66u /* 2 B:  */
+#define FK_FKM_TENSOR_COUNT                  64u /* 2 B: number of tensors */
+#define FK_FKM_OPERATOR_COUNT                66u /* 2 B: number of operators */
 #define FK_FKM_LABELS_SIZE                   68u /* 2 B: bytes; 0 = no names */
 #define FK_FKM_WIDTH                         70u /* 2 B: of the input picture, pixels; 0 = the input is no picture */
 #define FK_FKM_HEIGHT                        72u /* 2 B: of the input picture, pixels */
@@ -169,9 +169,9 @@
 #define FK_FKM_ORDER                         75u /* 1 B: 0 no picture, 1 grey, 2 RGB, 3 BGR */
 #define FK_FKM_FIT                           76u /* 1 B: 0 the frame is stretched, 1 cropped to the input's aspect */
 #define FK_FKM_LUT_COUNT                     77u /* 1 B: 0, 1 or one per channel */
-#define FK_FKM_OUTPUT_COUNT                  78u /* 1 B:  */
-#define FK_FKM_HEAD_COUNT                    79u /* 1 B:  */
-#define FK_FKM_CLASS_COUNT                   80u /* 1 B:  */
+#define FK_FKM_OUTPUT_COUNT                  78u /* 1 B: number of outputs */
+#define FK_FKM_HEAD_COUNT                    79u /* 1 B: number of heads */
+#define FK_FKM_CLASS_COUNT                   80u /* 1 B: number of classes */
 #define FK_FKM_RESERVED                      81u /* 15 B: 0 */
 #define FK_FKM_BYTES                         96u /* in all */
 
@@ -199,24 +199,24 @@
 #define FK_FKM_OP_BYTES                       8u /* in all */
 
 /* FkmWindow: docs/SPEC.md */
-#define FK_FKM_WINDOW_OP                      0u /* 8 B: kinds 1 to 4 */
+#define FK_FKM_WINDOW_OP                      0u /* 8 B: kinds 1 conv, 2 depthwise, 3 average pool, 4 maximum pool, 15 transpose conv */
 #define FK_FKM_WINDOW_OP_KIND                 0u /* 1 B: which kernel, see the table of kinds */
 #define FK_FKM_WINDOW_OP_LAYOUT               1u /* 1 B: how the weights are packed, 0 = as in the .tflite */
 #define FK_FKM_WINDOW_OP_INPUT                2u /* 2 B: tensor */
 #define FK_FKM_WINDOW_OP_INPUT2               4u /* 2 B: tensor, 0xFFFF = none */
 #define FK_FKM_WINDOW_OP_OUTPUT               6u /* 2 B: tensor */
-#define FK_FKM_WINDOW_IN_H                    8u /* 2 B:  */
-#define FK_FKM_WINDOW_IN_W                   10u /* 2 B:  */
-#define FK_FKM_WINDOW_IN_C                   12u /* 2 B:  */
-#define FK_FKM_WINDOW_OUT_H                  14u /* 2 B:  */
-#define FK_FKM_WINDOW_OUT_W                  16u /* 2 B:  */
-#define FK_FKM_WINDOW_OUT_C                  18u /* 2 B:  */
-#define FK_FKM_WINDOW_KERNEL_H               20u /* 2 B:  */
-#define FK_FKM_WINDOW_KERNEL_W               22u /* 2 B:  */
-#define FK_FKM_WINDOW_STRIDE_H               24u /* 2 B:  */
-#define FK_FKM_WINDOW_STRIDE_W               26u /* 2 B:  */
-#define FK_FKM_WINDOW_DILATION_H             28u /* 2 B:  */
-#define FK_FKM_WINDOW_DILATION_W             30u /* 2 B:  */
+#define FK_FKM_WINDOW_IN_H                    8u /* 2 B: rows of the input */
+#define FK_FKM_WINDOW_IN_W                   10u /* 2 B: columns of the input */
+#define FK_FKM_WINDOW_IN_C                   12u /* 2 B: channels of the input */
+#define FK_FKM_WINDOW_OUT_H                  14u /* 2 B: rows of the output */
+#define FK_FKM_WINDOW_OUT_W                  16u /* 2 B: columns of the output */
+#define FK_FKM_WINDOW_OUT_C                  18u /* 2 B: channels of the output */
+#define FK_FKM_WINDOW_KERNEL_H               20u /* 2 B: rows of the window */
+#define FK_FKM_WINDOW_KERNEL_W               22u /* 2 B: columns of the window */
+#define FK_FKM_WINDOW_STRIDE_H               24u /* 2 B: rows from one window to the next */
+#define FK_FKM_WINDOW_STRIDE_W               26u /* 2 B: columns from one window to the next */
+#define FK_FKM_WINDOW_DILATION_H             28u /* 2 B: rows from one tap to the next */
+#define FK_FKM_WINDOW_DILATION_W             30u /* 2 B: columns from one tap to the next */
 #define FK_FKM_WINDOW_PAD_TOP                32u /* 2 B: rows of zero point before the first */
 #define FK_FKM_WINDOW_PAD_LEFT               34u /* 2 B: columns of zero point before the first */
 #define FK_FKM_WINDOW_IN_ZERO                36u /* 1 B: zero point of the input */
@@ -229,7 +229,7 @@
 #define FK_FKM_WINDOW_BYTES                  64u /* in all */
 
 /* FkmChannel: docs/SPEC.md */
-#define FK_FKM_CHANNEL_BIAS                   0u /* 4 B: with -in_zero * (sum of the weights) inside */
+#define FK_FKM_CHANNEL_BIAS                   0u /* 4 B: with -in_zero * (sum of the weights) inside, but for kind 15 */
 #define FK_FKM_CHANNEL_MULTIPLIER             4u /* 4 B: sum * multiplier * 2^(shift-31) is the output less its zero point */
 #define FK_FKM_CHANNEL_SHIFT                  8u /* 4 B: -31..30 */
 #define FK_FKM_CHANNEL_BYTES                 12u /* in all */
@@ -241,12 +241,110 @@
 #define FK_FKM_SOFTMAX_OP_INPUT               2u /* 2 B: tensor */
 #define FK_FKM_SOFTMAX_OP_INPUT2              4u /* 2 B: tensor, 0xFFFF = none */
 #define FK_FKM_SOFTMAX_OP_OUTPUT              6u /* 2 B: tensor */
-#define FK_FKM_SOFTMAX_ROWS                   8u /* 4 B:  */
+#define FK_FKM_SOFTMAX_ROWS                   8u /* 4 B: rows of values */
 #define FK_FKM_SOFTMAX_DEPTH                 12u /* 4 B: values of a row */
 #define FK_FKM_SOFTMAX_EXPS                  16u /* 4 B: offset of exp(-d * scale * beta) as Q0.31, d = 0, 1, ... */
 #define FK_FKM_SOFTMAX_EXP_COUNT             20u /* 4 B: 1..256; it is 0 beyond */
 #define FK_FKM_SOFTMAX_RESERVED              24u /* 40 B: 0 */
 #define FK_FKM_SOFTMAX_BYTES                 64u /* in all */
+
+/* FkmBinary: docs/SPEC.md */
+#define FK_FKM_BINARY_OP                      0u /* 8 B: kinds 6 ADD and SUB, 7 MUL, 8 PRELU */
+#define FK_FKM_BINARY_OP_KIND                 0u /* 1 B: which kernel, see the table of kinds */
+#define FK_FKM_BINARY_OP_LAYOUT               1u /* 1 B: how the weights are packed, 0 = as in the .tflite */
+#define FK_FKM_BINARY_OP_INPUT                2u /* 2 B: tensor */
+#define FK_FKM_BINARY_OP_INPUT2               4u /* 2 B: tensor, 0xFFFF = none */
+#define FK_FKM_BINARY_OP_OUTPUT               6u /* 2 B: tensor */
+#define FK_FKM_BINARY_DIMS                    8u /* 16 B: of the output, outermost first */
+#define FK_FKM_BINARY_BROADCAST_A            24u /* 1 B: bit d: the first operand has 1 in dimension d */
+#define FK_FKM_BINARY_BROADCAST_B            25u /* 1 B: the same of the second */
+#define FK_FKM_BINARY_NEGATE                 26u /* 1 B: ADD: bit 0 subtracts the first, bit 1 the second */
+#define FK_FKM_BINARY_A_ZERO                 27u /* 1 B: zero point of the first operand */
+#define FK_FKM_BINARY_B_ZERO                 28u /* 1 B: zero point of the second */
+#define FK_FKM_BINARY_OUT_ZERO               29u /* 1 B: zero point of the output */
+#define FK_FKM_BINARY_ACT_MIN                30u /* 1 B: least output */
+#define FK_FKM_BINARY_ACT_MAX                31u /* 1 B: largest output */
+#define FK_FKM_BINARY_A_MULTIPLIER           32u /* 4 B: ADD: of the first operand; PRELU: of values above zero */
+#define FK_FKM_BINARY_B_MULTIPLIER           36u /* 4 B: ADD: of the second operand; PRELU: of the others times alpha */
+#define FK_FKM_BINARY_OUT_MULTIPLIER         40u /* 4 B: ADD: of the sum; MUL: of the product */
+#define FK_FKM_BINARY_A_SHIFT                44u /* 1 B: goes with a_multiplier, as in FkmChannel */
+#define FK_FKM_BINARY_B_SHIFT                45u /* 1 B: goes with b_multiplier */
+#define FK_FKM_BINARY_OUT_SHIFT              46u /* 1 B: goes with out_multiplier */
+#define FK_FKM_BINARY_SPARE                  47u /* 1 B: 0 */
+#define FK_FKM_BINARY_CONSTANT               48u /* 4 B: offset of the second operand where it is no tensor */
+#define FK_FKM_BINARY_RESERVED               52u /* 12 B: 0 */
+#define FK_FKM_BINARY_BYTES                  64u /* in all */
+
+/* FkmLut: docs/SPEC.md */
+#define FK_FKM_LUT_OP                         0u /* 8 B: kind 9 */
+#define FK_FKM_LUT_OP_KIND                    0u /* 1 B: which kernel, see the table of kinds */
+#define FK_FKM_LUT_OP_LAYOUT                  1u /* 1 B: how the weights are packed, 0 = as in the .tflite */
+#define FK_FKM_LUT_OP_INPUT                   2u /* 2 B: tensor */
+#define FK_FKM_LUT_OP_INPUT2                  4u /* 2 B: tensor, 0xFFFF = none */
+#define FK_FKM_LUT_OP_OUTPUT                  6u /* 2 B: tensor */
+#define FK_FKM_LUT_TABLE                      8u /* 4 B: offset of 256 i8: the output for -128, -127, ... */
+#define FK_FKM_LUT_RESERVED                  12u /* 52 B: 0 */
+#define FK_FKM_LUT_BYTES                     64u /* in all */
+
+/* FkmFill: docs/SPEC.md */
+#define FK_FKM_FILL_OP                        0u /* 8 B: kind 10; the input is not read */
+#define FK_FKM_FILL_OP_KIND                   0u /* 1 B: which kernel, see the table of kinds */
+#define FK_FKM_FILL_OP_LAYOUT                 1u /* 1 B: how the weights are packed, 0 = as in the .tflite */
+#define FK_FKM_FILL_OP_INPUT                  2u /* 2 B: tensor */
+#define FK_FKM_FILL_OP_INPUT2                 4u /* 2 B: tensor, 0xFFFF = none */
+#define FK_FKM_FILL_OP_OUTPUT                 6u /* 2 B: tensor */
+#define FK_FKM_FILL_VALUE                     8u /* 1 B: of every element */
+#define FK_FKM_FILL_RESERVED                  9u /* 55 B: 0 */
+#define FK_FKM_FILL_BYTES                    64u /* in all */
+
+/* FkmCopy: docs/SPEC.md */
+#define FK_FKM_COPY_OP                        0u /* 8 B: kind 11 */
+#define FK_FKM_COPY_OP_KIND                   0u /* 1 B: which kernel, see the table of kinds */
+#define FK_FKM_COPY_OP_LAYOUT                 1u /* 1 B: how the weights are packed, 0 = as in the .tflite */
+#define FK_FKM_COPY_OP_INPUT                  2u /* 2 B: tensor */
+#define FK_FKM_COPY_OP_INPUT2                 4u /* 2 B: tensor, 0xFFFF = none */
+#define FK_FKM_COPY_OP_OUTPUT                 6u /* 2 B: tensor */
+#define FK_FKM_COPY_DIMS                      8u /* 16 B: of the box that is moved, outermost first */
+#define FK_FKM_COPY_IN_STRIDE                24u /* 16 B: bytes, may be below 0 */
+#define FK_FKM_COPY_OUT_STRIDE               40u /* 16 B: bytes */
+#define FK_FKM_COPY_IN_OFFSET                56u /* 4 B: of the box's first element in the input */
+#define FK_FKM_COPY_OUT_OFFSET               60u /* 4 B: and in the output */
+#define FK_FKM_COPY_BYTES                    64u /* in all */
+
+/* FkmMean: docs/SPEC.md */
+#define FK_FKM_MEAN_OP                        0u /* 8 B: kind 12 */
+#define FK_FKM_MEAN_OP_KIND                   0u /* 1 B: which kernel, see the table of kinds */
+#define FK_FKM_MEAN_OP_LAYOUT                 1u /* 1 B: how the weights are packed, 0 = as in the .tflite */
+#define FK_FKM_MEAN_OP_INPUT                  2u /* 2 B: tensor */
+#define FK_FKM_MEAN_OP_INPUT2                 4u /* 2 B: tensor, 0xFFFF = none */
+#define FK_FKM_MEAN_OP_OUTPUT                 6u /* 2 B: tensor */
+#define FK_FKM_MEAN_OUTER                     8u /* 4 B: of a tensor [outer][reduce][inner] */
+#define FK_FKM_MEAN_REDUCE                   12u /* 4 B: values that become one */
+#define FK_FKM_MEAN_INNER                    16u /* 4 B: of the same tensor */
+#define FK_FKM_MEAN_BIAS                     20u /* 4 B: -(zero point of the input) * reduce */
+#define FK_FKM_MEAN_MULTIPLIER               24u /* 4 B: with 1 / reduce inside */
+#define FK_FKM_MEAN_SHIFT                    28u /* 1 B: as in FkmChannel */
+#define FK_FKM_MEAN_OUT_ZERO                 29u /* 1 B: zero point of the output */
+#define FK_FKM_MEAN_RESERVED                 30u /* 34 B: 0 */
+#define FK_FKM_MEAN_BYTES                    64u /* in all */
+
+/* FkmResize: docs/SPEC.md */
+#define FK_FKM_RESIZE_OP                      0u /* 8 B: kinds 13 nearest, 14 bilinear */
+#define FK_FKM_RESIZE_OP_KIND                 0u /* 1 B: which kernel, see the table of kinds */
+#define FK_FKM_RESIZE_OP_LAYOUT               1u /* 1 B: how the weights are packed, 0 = as in the .tflite */
+#define FK_FKM_RESIZE_OP_INPUT                2u /* 2 B: tensor */
+#define FK_FKM_RESIZE_OP_INPUT2               4u /* 2 B: tensor, 0xFFFF = none */
+#define FK_FKM_RESIZE_OP_OUTPUT               6u /* 2 B: tensor */
+#define FK_FKM_RESIZE_IN_H                    8u /* 2 B: rows of the input */
+#define FK_FKM_RESIZE_IN_W                   10u /* 2 B: columns of the input */
+#define FK_FKM_RESIZE_CHANNELS               12u /* 2 B: of both */
+#define FK_FKM_RESIZE_OUT_H                  14u /* 2 B: rows of the output */
+#define FK_FKM_RESIZE_OUT_W                  16u /* 2 B: columns of the output */
+#define FK_FKM_RESIZE_SPARE                  18u /* 2 B: 0 */
+#define FK_FKM_RESIZE_ROWS                   20u /* 4 B: offset of u16 row (kind 13) or u16 lower, u16 upper, i32 weight/1024 (kind 14) */
+#define FK_FKM_RESIZE_COLUMNS                24u /* 4 B: the same for columns */
+#define FK_FKM_RESIZE_RESERVED               28u /* 36 B: 0 */
+#define FK_FKM_RESIZE_BYTES                  64u /* in all */
 
 /* FkmHead: docs/SPEC.md */
 #define FK_FKM_HEAD_KIND                      0u /* 1 B: 1 score by table, 2 softmax over a cell's channels */

@@ -55,4 +55,61 @@ typedef struct {
 
 void fk_softmax_s8(int8_t *out, const int8_t *in, const fk_softmax *s);
 
+/* Two operands, element by element. dims are those of the output, outermost
+ * first; bit d of a broadcast mask says that the operand has 1 there. */
+typedef struct {
+    uint32_t dims[4];
+    uint8_t broadcast_a, broadcast_b;
+    int8_t a_zero, b_zero, out_zero, act_min, act_max;
+    uint8_t negate;          /* additions: bit 0 subtracts a, bit 1 subtracts b        */
+    int32_t a_multiplier, b_multiplier, out_multiplier;
+    int8_t a_shift, b_shift, out_shift; /* -31..30, of additions <= 0                  */
+} fk_binary;
+
+/* ADD and SUB: both operands at 2^20 times, scaled, summed, scaled back. */
+void fk_add_s8(int8_t *out, const int8_t *a, const int8_t *b, const fk_binary *p);
+
+/* MUL: only out_multiplier. */
+void fk_mul_s8(int8_t *out, const int8_t *a, const int8_t *b, const fk_binary *p);
+
+/* PRELU: b is alpha; a_multiplier where a >= zero, else b_multiplier of a * b. */
+void fk_prelu_s8(int8_t *out, const int8_t *a, const int8_t *b, const fk_binary *p);
+
+/* Any function of one value, `table[value + 128]`: LOGISTIC, TANH, RELU, ... */
+void fk_lut_s8(int8_t *out, const int8_t *in, uint32_t size, const int8_t *table);
+
+/* Moves a box of values from anywhere to anywhere: TRANSPOSE, SPLIT, PAD, ... */
+typedef struct {
+    uint32_t dims[4];
+    int32_t in_stride[4], out_stride[4];
+    uint32_t in_offset, out_offset;
+} fk_copy;
+
+void fk_copy_s8(int8_t *out, const int8_t *in, const fk_copy *c);
+
+/* MEAN over the middle of [outer][reduce][inner]; `bias` is -zero point *
+ * reduce, the multiplier holds 1 / reduce. */
+typedef struct {
+    uint32_t outer, reduce, inner;
+    int32_t bias, multiplier;
+    int8_t shift, out_zero;
+} fk_mean;
+
+void fk_mean_s8(int8_t *out, const int8_t *in, const fk_mean *m);
+
+/* RESIZE_*: which input rows and columns an output pixel is made of. Nearest:
+ * a uint16 for each. Bilinear: uint16 lower, uint16 upper, int32 weight of the
+ * upper in 1/1024 (below 0 at the edges, where both are the same). */
+typedef struct {
+    uint16_t in_h, in_w, channels, out_h, out_w;
+    const uint8_t *rows, *columns; /* little-endian, out_h and out_w entries           */
+} fk_resize;
+
+void fk_resize_nearest_s8(int8_t *out, const int8_t *in, const fk_resize *r);
+void fk_resize_bilinear_s8(int8_t *out, const int8_t *in, const fk_resize *r);
+
+/* TRANSPOSE_CONV, weights [out_c][kernel_h][kernel_w][in_c]; here the zero
+ * point is not in the bias, as the taps that count differ from pixel to pixel. */
+void fk_transpose_conv_s8(int8_t *out, const int8_t *in, const fk_window *w);
+
 #endif

@@ -1,4 +1,4 @@
-/* Convolutions and pools: one record layout, four kernels. */
+/* Convolutions and pools: one record layout, five kernels. */
 #include "fk/bytes.h"
 #include "fk/wire.h"
 #include "nn/step.h"
@@ -142,6 +142,18 @@ static int parse_pool(fk_step *step, const fk_model *m, const uint8_t *record)
     return one_to_one && volume(w->kernel_h, w->kernel_w, 1) <= TAPS_MAX ? FK_OK : FK_ERR_CORRUPT;
 }
 
+/* Twice the room: here the zero point is taken off before the product. */
+static int parse_transpose_conv(fk_step *step, const fk_model *m, const uint8_t *record)
+{
+    const fk_window *w = &step->as.window;
+    int err = parse_window(step, record);
+    if (err == FK_OK) {
+        const uint64_t taps = volume(w->kernel_h, w->kernel_w, w->in_c);
+        err = taps > TAPS_MAX / 2 ? FK_ERR_CORRUPT : parse_weights(step, m, record, taps * 2, taps * w->out_c);
+    }
+    return err;
+}
+
 static void run_conv(const fk_step *s, uint8_t *arena, uint8_t *scratch)
 {
     fk_conv_s8((int8_t *)arena + s->output.offset, (int8_t *)arena + s->input.offset, &s->as.window,
@@ -168,7 +180,15 @@ static void run_max_pool(const fk_step *s, uint8_t *arena, uint8_t *scratch)
                    &s->as.window);
 }
 
+static void run_transpose_conv(const fk_step *s, uint8_t *arena, uint8_t *scratch)
+{
+    (void)scratch;
+    fk_transpose_conv_s8((int8_t *)arena + s->output.offset, (int8_t *)arena + s->input.offset,
+                         &s->as.window);
+}
+
 const fk_operator fk_op_conv = {parse_conv, run_conv};
 const fk_operator fk_op_depthwise = {parse_depthwise, run_depthwise};
 const fk_operator fk_op_avg_pool = {parse_pool, run_avg_pool};
 const fk_operator fk_op_max_pool = {parse_pool, run_max_pool};
+const fk_operator fk_op_transpose_conv = {parse_transpose_conv, run_transpose_conv};

@@ -8,7 +8,13 @@
 static const fk_operator *const operators[FK_OP_COUNT] = {
     [FK_OP_CONV] = &fk_op_conv,         [FK_OP_DEPTHWISE] = &fk_op_depthwise,
     [FK_OP_AVG_POOL] = &fk_op_avg_pool, [FK_OP_MAX_POOL] = &fk_op_max_pool,
-    [FK_OP_SOFTMAX] = &fk_op_softmax,
+    [FK_OP_SOFTMAX] = &fk_op_softmax,   [FK_OP_ADD] = &fk_op_add,
+    [FK_OP_MUL] = &fk_op_mul,           [FK_OP_PRELU] = &fk_op_prelu,
+    [FK_OP_LUT] = &fk_op_lut,           [FK_OP_FILL] = &fk_op_fill,
+    [FK_OP_COPY] = &fk_op_copy,         [FK_OP_MEAN] = &fk_op_mean,
+    [FK_OP_RESIZE_NEAREST] = &fk_op_resize_nearest,
+    [FK_OP_RESIZE_BILINEAR] = &fk_op_resize_bilinear,
+    [FK_OP_TRANSPOSE_CONV] = &fk_op_transpose_conv,
 };
 
 int fk_model_tensor(fk_tensor *tensor, const fk_model *m, unsigned index)

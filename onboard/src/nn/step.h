@@ -17,6 +17,16 @@ typedef enum {
     FK_OP_AVG_POOL = 3,
     FK_OP_MAX_POOL = 4,
     FK_OP_SOFTMAX = 5,
+    FK_OP_ADD = 6,
+    FK_OP_MUL = 7,
+    FK_OP_PRELU = 8,
+    FK_OP_LUT = 9,
+    FK_OP_FILL = 10,
+    FK_OP_COPY = 11,
+    FK_OP_MEAN = 12,
+    FK_OP_RESIZE_NEAREST = 13,
+    FK_OP_RESIZE_BILINEAR = 14,
+    FK_OP_TRANSPOSE_CONV = 15,
     FK_OP_COUNT
 } fk_op_kind;
 
@@ -29,9 +39,15 @@ typedef struct {
 typedef struct {
     fk_tensor input, input2, output;
     size_t scratch_size;
+    const uint8_t *constant; /* an operand or table in the image, or NULL              */
     union {
         fk_window window;
         fk_softmax softmax;
+        fk_binary binary;
+        fk_copy copy;
+        fk_mean mean;
+        fk_resize resize;
+        int8_t fill;
     } as;
 } fk_step;
 
@@ -42,7 +58,9 @@ typedef struct {
     void (*run)(const fk_step *step, uint8_t *arena, uint8_t *scratch);
 } fk_operator;
 
-extern const fk_operator fk_op_conv, fk_op_depthwise, fk_op_avg_pool, fk_op_max_pool, fk_op_softmax;
+extern const fk_operator fk_op_conv, fk_op_depthwise, fk_op_avg_pool, fk_op_max_pool, fk_op_softmax,
+    fk_op_add, fk_op_mul, fk_op_prelu, fk_op_lut, fk_op_fill, fk_op_copy, fk_op_mean,
+    fk_op_resize_nearest, fk_op_resize_bilinear, fk_op_transpose_conv;
 
 /* Parses the record completely. FK_ERR_UNSUPPORTED for a kind that this build
  * does not have, FK_ERR_CORRUPT for anything that does not add up. */

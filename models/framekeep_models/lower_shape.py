@@ -1,0 +1,214 @@
+"""RESHAPE, SQUEEZE, PAD, PADV2, CONCATENATION, SPLIT, STRIDED_SLICE, TRANSPOSE, MEAN and the RESIZEs."""
+
+import numpy as np
+
+from framekeep_models.lower import Lowering, batch_of_one, describe, lowers, quantisation
+from framekeep_models.ops_shape import Box, Entries, Fill, Mean, Resize, copies, strides
+from framekeep_models.program import Kind, ModelError
+from framekeep_models.quantise import mean_multiplier
+from framekeep_models.tflite_model import Operator, Tensor
+
+
+def same_scale(a: Tensor, b: Tensor) -> None:
+    """Operators that only move values cannot change what the values mean."""
+    if quantisation(a) != quantisation(b):
+        raise ModelError(f"{describe(a)} and {describe(b)} differ in scale or zero point")
+
+
+@lowers("RESHAPE", "SQUEEZE")
+def reshape(state: Lowering, node: Operator) -> None:
+    source, out = state.source(node), state.out(node)
+    quantisation(out)
+    if int(np.prod(out.shape)) != state.buffers[source].size:
+        raise ModelError(f"{describe(out)} of shape {list(out.shape)} cannot hold the input")
+    state.alias(out, source)
+
+
+@lowers("PAD", "PADV2")
+def pad(state: Lowering, node: Operator) -> None:
+    source, given, out = state.source(node), state.tensor(node, 0), state.out(node)
+    same_scale(given, out)
+    amounts = [[int(v) for v in row] for row in state.constant(node, 1).reshape(-1, 2)]
+    shape = tuple(n + before + after for n, (before, after) in zip(given.shape, amounts, strict=True))
+    if shape != out.shape or min(min(row) for row in amounts) < 0:
+        raise ModelError(f"pads of {amounts} do not make {list(out.shape)}")
+    value = state.buffers[source].zero_point
+    if state.has(node, 2):
+        constant = int(state.constant(node, 2).reshape(-1)[0])
+        value = constant - (128 if out.dtype == np.uint8 else 0)
+    output = state.new_buffer(out)
+    steps = strides(out.shape)
+    offset = sum(before * step for (before, _), step in zip(amounts, steps, strict=True))
+    state.ops.append(Fill(inputs=(), output=output, nodes=(node.index,), value=value))
+    box = Box(given.shape, strides(given.shape), steps, 0, offset)
+    state.ops += copies(source, output, box, (node.index,))
+
+
+@lowers("CONCATENATION")
+def concatenation(state: Lowering, node: Operator) -> None:
+    out = state.out(node)
+    if node.activation() != "NONE":
+        raise ModelError(f"fused activation {node.activation()}")
+    axis = int(node.options.get("axis", 0)) % len(out.shape)
+    parts = [state.tensor(node, i) for i in range(len(node.inputs))]
+    if sum(p.shape[axis] for p in parts) != out.shape[axis]:
+        raise ModelError(f"the parts do not make {list(out.shape)}")
+    sources = [state.source(node, i) for i in range(len(parts))]
+    output, at = state.new_buffer(out), 0
+    for part, source in zip(parts, sources, strict=True):
+        same_scale(part, out)
+        box = Box(part.shape, strides(part.shape), strides(out.shape), 0, at * strides(out.shape)[axis])
+        state.ops += copies(source, output, box, (node.index,))
+        at += part.shape[axis]
+
+
+@lowers("SPLIT")
+def split(state: Lowering, node: Operator) -> None:
+    source, given = state.source(node, 1), state.tensor(node, 1)
+    axis = int(state.constant(node, 0).reshape(-1)[0]) % len(given.shape)
+    at = 0
+    for i in range(len(node.outputs)):
+        out = state.out(node, i)
+        same_scale(given, out)
+        output = state.new_buffer(out)
+        box = Box(out.shape, strides(given.shape), strides(out.shape), at * strides(given.shape)[axis], 0)
+        state.ops += copies(source, output, box, (node.index,))
+        at += out.shape[axis]
+    if at != given.shape[axis]:
+        raise ModelError(f"the parts do not make {list(given.shape)}")
+
+
+@lowers("STRIDED_SLICE")
+def strided_slice(state: Lowering, node: Operator) -> None:
+    source, given, out = state.source(node), state.tensor(node, 0), state.out(node)
+    same_scale(given, out)
+    option = node.options.get
+    if option("ellipsis_mask", 0) or option("new_axis_mask", 0):
+        raise ModelError("ellipsis and new axis masks")
+    begin, end, step = (state.constant(node, i).reshape(-1) for i in (1, 2, 3))
+    dims, ins, offset = [], [], 0
+    for d, size in enumerate(given.shape):
+        stride = strides(given.shape)[d]
+        picked = range(size)
+        if d < len(step):
+            low = None if option("begin_mask", 0) >> d & 1 else int(begin[d])
+            high = None if option("end_mask", 0) >> d & 1 else int(end[d])
+            if option("shrink_axis_mask", 0) >> d & 1:
+                at = int(begin[d]) % size
+                low, high = at, at + 1
+            picked = picked[slice(low, high, int(step[d]))]
+        if not picked:
+            raise ModelError("an empty slice")
+        dims.append(len(picked))
+        ins.append(stride * picked.step)
+        offset += stride * picked.start
+    if int(np.prod(dims)) != int(np.prod(out.shape)):
+        raise ModelError(f"the slice has {dims} values where {describe(out)} has {list(out.shape)}")
+    output = state.new_buffer(out)
+    box = Box(tuple(dims), tuple(ins), strides(tuple(dims)), offset, 0)
+    state.ops += copies(source, output, box, (node.index,))
+
+
+@lowers("TRANSPOSE")
+def transpose(state: Lowering, node: Operator) -> None:
+    source, given, out = state.source(node), state.tensor(node, 0), state.out(node)
+    same_scale(given, out)
+    order = [int(d) for d in state.constant(node, 1).reshape(-1)]
+    if sorted(order) != list(range(len(given.shape))) or tuple(given.shape[d] for d in order) != out.shape:
+        raise ModelError(f"the order {order} does not make {list(out.shape)} of {list(given.shape)}")
+    ins = strides(given.shape)
+    output = state.new_buffer(out)
+    box = Box(out.shape, tuple(ins[d] for d in order), strides(out.shape))
+    state.ops += copies(source, output, box, (node.index,))
+
+
+@lowers("MEAN")
+def mean(state: Lowering, node: Operator) -> None:
+    source, given, out = state.source(node), state.tensor(node, 0), state.out(node)
+    rank = len(given.shape)
+    axes = sorted({int(a) % rank for a in state.constant(node, 1).reshape(-1)})
+    kept = [d for d in range(rank) if d not in axes]
+    reduce = int(np.prod([given.shape[d] for d in axes]))
+    if int(np.prod(out.shape)) * reduce != state.buffers[source].size or not axes:
+        raise ModelError(f"the mean over {axes} does not make {list(out.shape)}")
+    in_scale, in_zero = quantisation(given)
+    out_scale, out_zero = quantisation(out)
+    counted = [d for d in axes if given.shape[d] > 1]
+    outer = int(np.prod([given.shape[d] for d in kept if counted and d < counted[0]]))
+    inner = int(np.prod(out.shape)) // outer
+    between = [d for d in kept if counted and counted[0] < d < counted[-1] and given.shape[d] > 1]
+    if between:  # the axes are not neighbours: bring them to the front
+        order = axes + kept
+        shape, ins = tuple(given.shape[d] for d in order), strides(given.shape)
+        moved = state.new_buffer(given, shape)
+        box = Box(shape, tuple(ins[d] for d in order), strides(shape))
+        state.ops += copies(source, moved, box, (node.index,))
+        source, outer, inner = moved, 1, outer * inner
+    output = state.new_buffer(out)
+    state.ops.append(
+        Mean(
+            inputs=(source,),
+            output=output,
+            nodes=(node.index,),
+            sizes=(outer, reduce, inner),
+            in_zero=in_zero,
+            out_zero=out_zero,
+            multiplier=mean_multiplier(in_scale, out_scale, reduce),
+        )
+    )
+
+
+@lowers("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR")
+def resize(state: Lowering, node: Operator) -> None:
+    source, given, out = state.source(node), state.tensor(node, 0), state.out(node)
+    same_scale(given, out)
+    in_shape, out_shape = batch_of_one(given), batch_of_one(out)
+    corners = bool(node.options.get("align_corners", False))
+    centres = bool(node.options.get("half_pixel_centers", False))
+    if corners and centres:
+        raise ModelError("align_corners together with half_pixel_centers")
+    if in_shape[2] != out_shape[2] or max(in_shape + out_shape) > 0xFFFF:
+        raise ModelError(f"from {list(given.shape)} to {list(out.shape)}")
+    nearest = node.name == "RESIZE_NEAREST_NEIGHBOR"
+    entries = _nearest if nearest else _bilinear
+    output = state.new_buffer(out)
+    state.ops.append(
+        Resize(
+            inputs=(source,),
+            output=output,
+            nodes=(node.index,),
+            what=Kind.RESIZE_NEAREST if nearest else Kind.RESIZE_BILINEAR,
+            in_shape=in_shape,
+            out_shape=out_shape,
+            rows=entries(in_shape[0], out_shape[0], corners, centres),
+            columns=entries(in_shape[1], out_shape[1], corners, centres),
+        )
+    )
+
+
+def _nearest(size: int, out: int, corners: bool, centres: bool) -> Entries:
+    """TFLite computes the position in float32."""
+    ratio = (size - 1) / np.float32(out - 1) if corners and out > 1 else size / np.float32(out)
+    scale, offset = np.float32(ratio), np.float32(0.5 if centres else 0.0)
+    entries: Entries = []
+    for i in range(out):
+        at = (np.float32(i) + offset) * scale
+        index = int(np.floor(at + np.float32(0.5))) if corners else int(np.floor(at))
+        entries.append((max(0, min(index, size - 1)),))
+    return entries
+
+
+def _bilinear(size: int, out: int, corners: bool, centres: bool) -> Entries:
+    """Positions in 1/1024 of a pixel; C's division rounds towards zero."""
+    scale = (1024 * size + out // 2) // out
+    if corners and out > 1:
+        scale = (1024 * (size - 1) + (out - 1) // 2) // (out - 1)
+    entries: Entries = []
+    for i in range(out):
+        at = i * scale + (scale // 2 - 512 if centres else 0)
+        lower = max(int(at / 1024), 0)
+        upper = min(int((at + 1023) / 1024), size - 1)
+        if lower >= size:
+            raise ModelError("enlarged so far that TensorFlow Lite's fixed-point positions leave the input")
+        entries.append((lower, max(upper, 0), at - 1024 * lower))
+    return entries
