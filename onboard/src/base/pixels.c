@@ -1,7 +1,6 @@
 #include "fk/pixels.h"
 
 #include "base/pixel_inline.h"
-#include "fk/bytes.h"
 #include "fk/err.h"
 
 int fk_pixel_bytes(int format)
@@ -40,36 +39,29 @@ static const uint8_t *span(const fk_frame *f, uint32_t x, uint32_t y, uint32_t c
     return f->data + (size_t)y * f->stride;
 }
 
+FK_INLINED void read_gray(uint8_t *out, const uint8_t *row, uint32_t x, uint32_t count,
+                          uint32_t step, int format)
+{
+    const uint32_t pitch = fk_pixel_pitch(format);
+    const uint8_t *p = row + x * pitch;
+    for (const uint8_t *end = out + count; out < end; p += step * pitch)
+        *out++ = fk_read_gray(p, format);
+}
+
 int fk_pixels_gray_every(uint8_t *out, const fk_frame *f, uint32_t x, uint32_t y, uint32_t count,
                          uint32_t step)
 {
     if (step == 0 || step > FK_FRAME_SIDE_MAX || count > FK_FRAME_SIDE_MAX)
         return FK_ERR_INVAL;
-    const uint8_t *p = span(f, x, y, count == 0 ? 0 : (count - 1) * step + 1);
-    if (p == NULL)
+    const uint8_t *row = span(f, x, y, count == 0 ? 0 : (count - 1) * step + 1);
+    if (row == NULL)
         return FK_ERR_INVAL;
-    const uint8_t *const end = out + count;
     switch (f->format) {
-    case FK_PIXEL_GRAY8:
-        for (p += x; out < end; p += step)
-            *out++ = *p;
-        break;
-    case FK_PIXEL_RGB565LE:
-        for (p += 2 * x; out < end; p += 2 * step)
-            *out++ = fk_luma565(fk_get_u16le(p));
-        break;
-    case FK_PIXEL_RGB565BE:
-        for (p += 2 * x; out < end; p += 2 * step)
-            *out++ = fk_luma565(fk_get_u16be(p));
-        break;
-    case FK_PIXEL_YUYV:
-        for (p += 2 * x; out < end; p += 2 * step)
-            *out++ = *p;
-        break;
-    case FK_PIXEL_RGB888:
-        for (p += 3 * x; out < end; p += 3 * step)
-            *out++ = fk_luma(p[0], p[1], p[2]);
-        break;
+    case FK_PIXEL_GRAY8: read_gray(out, row, x, count, step, FK_PIXEL_GRAY8); break;
+    case FK_PIXEL_RGB565LE: read_gray(out, row, x, count, step, FK_PIXEL_RGB565LE); break;
+    case FK_PIXEL_RGB565BE: read_gray(out, row, x, count, step, FK_PIXEL_RGB565BE); break;
+    case FK_PIXEL_YUYV: read_gray(out, row, x, count, step, FK_PIXEL_YUYV); break;
+    case FK_PIXEL_RGB888: read_gray(out, row, x, count, step, FK_PIXEL_RGB888); break;
     default: return FK_ERR_INVAL;
     }
     return (int)count;
@@ -80,52 +72,29 @@ int fk_pixels_gray(uint8_t *out, const fk_frame *f, uint32_t x, uint32_t y, uint
     return fk_pixels_gray_every(out, f, x, y, count, 1);
 }
 
-static void rgb_from_565(uint8_t *out, uint32_t v)
+FK_INLINED void read_rgb(uint8_t *out, const uint8_t *row, uint32_t x, uint32_t count, int format)
 {
-    out[0] = (uint8_t)fk_red565(v);
-    out[1] = (uint8_t)fk_green565(v);
-    out[2] = (uint8_t)fk_blue565(v);
-}
-
-/* Arithmetic shifts of negative numbers: floor, as every compiler that is used does. */
-static void rgb_from_yuv(uint8_t *out, int32_t y, int32_t u, int32_t v)
-{
-    u -= 128;
-    v -= 128;
-    out[0] = fk_clamp_u8(y + ((91881 * v + 32768) >> 16));
-    out[1] = fk_clamp_u8(y - ((22554 * u + 46802 * v + 32767) >> 16));
-    out[2] = fk_clamp_u8(y + ((116130 * u + 32768) >> 16));
+    const uint32_t pitch = fk_pixel_pitch(format);
+    const uint8_t *p = row + x * pitch;
+    for (const uint8_t *end = out + 3 * count; out < end; out += 3, p += pitch, x++) {
+        const fk_rgb c = fk_read_rgb(p, x, format);
+        out[0] = (uint8_t)c.r;
+        out[1] = (uint8_t)c.g;
+        out[2] = (uint8_t)c.b;
+    }
 }
 
 int fk_pixels_rgb(uint8_t *out, const fk_frame *f, uint32_t x, uint32_t y, uint32_t count)
 {
-    const uint8_t *p = span(f, x, y, count);
-    if (p == NULL)
+    const uint8_t *row = span(f, x, y, count);
+    if (row == NULL)
         return FK_ERR_INVAL;
-    const uint8_t *const end = out + 3 * count;
     switch (f->format) {
-    case FK_PIXEL_GRAY8:
-        for (p += x; out < end; out += 3, p++)
-            out[0] = out[1] = out[2] = *p;
-        break;
-    case FK_PIXEL_RGB565LE:
-        for (p += 2 * x; out < end; out += 3, p += 2)
-            rgb_from_565(out, fk_get_u16le(p));
-        break;
-    case FK_PIXEL_RGB565BE:
-        for (p += 2 * x; out < end; out += 3, p += 2)
-            rgb_from_565(out, fk_get_u16be(p));
-        break;
-    case FK_PIXEL_YUYV:
-        for (p += 2 * x; out < end; out += 3, p += 2, x++) {
-            const uint8_t *pair = p - 2 * (x & 1u);
-            rgb_from_yuv(out, p[0], pair[1], pair[3]);
-        }
-        break;
-    case FK_PIXEL_RGB888:
-        for (p += 3 * x; out < end; p++)
-            *out++ = *p;
-        break;
+    case FK_PIXEL_GRAY8: read_rgb(out, row, x, count, FK_PIXEL_GRAY8); break;
+    case FK_PIXEL_RGB565LE: read_rgb(out, row, x, count, FK_PIXEL_RGB565LE); break;
+    case FK_PIXEL_RGB565BE: read_rgb(out, row, x, count, FK_PIXEL_RGB565BE); break;
+    case FK_PIXEL_YUYV: read_rgb(out, row, x, count, FK_PIXEL_YUYV); break;
+    case FK_PIXEL_RGB888: read_rgb(out, row, x, count, FK_PIXEL_RGB888); break;
     default: return FK_ERR_INVAL;
     }
     return (int)count;

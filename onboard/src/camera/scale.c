@@ -1,5 +1,6 @@
 #include "fk/camera.h"
 
+#include "base/pixel_inline.h"
 #include "fk/err.h"
 
 /* Scaling is counted in units of 1/out of an input pixel: along an axis of `in` pixels
@@ -7,93 +8,83 @@
  * [i*in, (i+1)*in). All overlaps are whole numbers, and the weights of one output pixel
  * add up to in_w * in_h. Sums stay below 255 * 4096^2 + 4096^2 / 2 < 2^32. */
 
-enum { SPAN = 64 }; /* pixels unpacked at a time */
-
-/* Where along the row the averaging is. */
+/* One row of pixels to be laid onto a row of sums. */
 typedef struct {
-    uint32_t out_w;   /* what an input pixel is wide                                  */
-    uint32_t in_w;    /* what an output pixel is wide                                 */
-    uint32_t room;    /* what the current output pixel still takes, 1..in_w           */
-    uint32_t *acc;    /* its sum(s) over the rows so far                              */
-    uint32_t part[3]; /* its sum(s) over this row so far                              */
-} cursor;
+    const uint8_t *first; /* the pixel at x                                           */
+    uint32_t x, count;    /* columns of the frame                                     */
+    uint32_t out_w;       /* what a pixel is wide; an output pixel is `count` wide     */
+    uint32_t weight;      /* how much of the row's height counts                       */
+    uint32_t *acc;        /* sums of the output pixels                                */
+} laying;
 
-/* Lays `count` pixels onto the output row, each value counting `weight` (the rows' overlap)
- * times its width inside. Every input pixel is touched once and every output pixel closed
- * once: no division, one multiplication per output value and per pixel that a border cuts. */
-static void lay_gray(cursor *c, const uint8_t *in, uint32_t count, uint32_t weight)
+/* Every pixel is touched once and every output pixel closed once: no division, one
+ * multiplication per pixel and two per output pixel. */
+FK_INLINED void lay_gray(const laying *j, int format)
 {
-    const uint32_t wide = c->out_w;
-    uint32_t room = c->room, part = c->part[0], *acc = c->acc;
-    for (const uint8_t *end = in + count; in < end; in++) {
-        const uint32_t v = *in;
+    const uint32_t pitch = fk_pixel_pitch(format), wide = j->out_w, in_w = j->count;
+    const uint32_t weight = j->weight;
+    uint32_t room = in_w; /* what the current output pixel still takes, 1..in_w */
+    uint32_t part = 0;    /* its sum over this row so far                       */
+    uint32_t *acc = j->acc;
+    const uint8_t *p = j->first;
+    for (const uint8_t *end = p + j->count * pitch; p < end; p += pitch) {
+        const uint32_t v = fk_read_gray(p, format);
         uint32_t left = wide;
         while (left >= room) {
             *acc++ += (part + v * room) * weight;
             left -= room;
-            room = c->in_w;
+            room = in_w;
             part = 0;
         }
         part += v * left;
         room -= left;
     }
-    c->room = room;
-    c->part[0] = part;
-    c->acc = acc;
 }
 
-static void lay_rgb(cursor *c, const uint8_t *in, uint32_t count, uint32_t weight)
+/* The same with three sums at a time. */
+FK_INLINED void lay_rgb(const laying *j, int format)
 {
-    const uint32_t wide = c->out_w;
-    uint32_t room = c->room, *acc = c->acc;
-    uint32_t r = c->part[0], g = c->part[1], b = c->part[2];
-    for (const uint8_t *end = in + 3 * count; in < end; in += 3) {
+    const uint32_t pitch = fk_pixel_pitch(format), wide = j->out_w, in_w = j->count;
+    const uint32_t weight = j->weight;
+    uint32_t room = in_w;
+    fk_rgb part = {0, 0, 0};
+    uint32_t *acc = j->acc;
+    const uint8_t *p = j->first;
+    for (uint32_t x = j->x; x < j->x + in_w; x++, p += pitch) {
+        const fk_rgb v = fk_read_rgb(p, x, format);
         uint32_t left = wide;
         while (left >= room) {
-            acc[0] += (r + in[0] * room) * weight;
-            acc[1] += (g + in[1] * room) * weight;
-            acc[2] += (b + in[2] * room) * weight;
+            acc[0] += (part.r + v.r * room) * weight;
+            acc[1] += (part.g + v.g * room) * weight;
+            acc[2] += (part.b + v.b * room) * weight;
             acc += 3;
             left -= room;
-            room = c->in_w;
-            r = g = b = 0;
+            room = in_w;
+            part = (fk_rgb){0, 0, 0};
         }
-        r += in[0] * left;
-        g += in[1] * left;
-        b += in[2] * left;
+        part.r += v.r * left;
+        part.g += v.g * left;
+        part.b += v.b * left;
         room -= left;
     }
-    c->room = room;
-    c->part[0] = r;
-    c->part[1] = g;
-    c->part[2] = b;
-    c->acc = acc;
 }
 
-static void lay_row(const fk_frame *f, const fk_rect *crop, uint32_t y, uint32_t weight,
-                    uint32_t out_w, uint8_t channels, uint32_t *acc)
+FK_INLINED void lay(const laying *j, uint8_t channels, int format)
 {
-    cursor c = {.out_w = out_w, .in_w = crop->width, .room = crop->width, .acc = acc};
-    const uint8_t *row = f->data + (size_t)y * f->stride;
-    if (channels == 1 && f->format == FK_PIXEL_GRAY8) {
-        lay_gray(&c, row + crop->x, crop->width, weight);
-        return;
-    }
-    if (channels == 3 && f->format == FK_PIXEL_RGB888) {
-        lay_rgb(&c, row + 3u * crop->x, crop->width, weight);
-        return;
-    }
-    uint8_t pixels[3 * SPAN];
-    for (uint32_t done = 0; done < crop->width;) {
-        const uint32_t n = crop->width - done < SPAN ? crop->width - done : SPAN;
-        if (channels == 1) {
-            fk_pixels_gray(pixels, f, crop->x + done, y, n);
-            lay_gray(&c, pixels, n, weight);
-        } else {
-            fk_pixels_rgb(pixels, f, crop->x + done, y, n);
-            lay_rgb(&c, pixels, n, weight);
-        }
-        done += n;
+    if (channels == 1)
+        lay_gray(j, format);
+    else
+        lay_rgb(j, format);
+}
+
+static void lay_row(const laying *j, uint8_t channels, int format)
+{
+    switch (format) {
+    case FK_PIXEL_GRAY8: lay(j, channels, FK_PIXEL_GRAY8); break;
+    case FK_PIXEL_RGB565LE: lay(j, channels, FK_PIXEL_RGB565LE); break;
+    case FK_PIXEL_RGB565BE: lay(j, channels, FK_PIXEL_RGB565BE); break;
+    case FK_PIXEL_YUYV: lay(j, channels, FK_PIXEL_YUYV); break;
+    default: lay(j, channels, FK_PIXEL_RGB888); break;
     }
 }
 
@@ -135,10 +126,15 @@ int fk_camera_scale_row(const fk_frame *f, const fk_rect *crop, uint16_t out_w, 
 
     /* this output row covers [top, bottom) in units of 1/out_h of an input row */
     const uint32_t top = (uint32_t)row * crop->height, bottom = top + crop->height;
+    const uint8_t *const first = f->data + (size_t)crop->y * f->stride +
+                                 crop->x * (uint32_t)fk_pixel_bytes(f->format);
+    laying j = {.x = crop->x, .count = crop->width, .out_w = out_w, .acc = scratch};
     uint32_t y = top / out_h;
     for (uint32_t at = top; at < bottom; y++) {
         const uint32_t next = (y + 1) * out_h < bottom ? (y + 1) * out_h : bottom;
-        lay_row(f, crop, crop->y + y, next - at, out_w, channels, scratch);
+        j.first = first + (size_t)y * f->stride;
+        j.weight = next - at;
+        lay_row(&j, channels, f->format);
         at = next;
     }
     const uint32_t area = (uint32_t)crop->width * crop->height;

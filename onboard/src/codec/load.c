@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "fk/bytes.h"
+#include "base/pixel_inline.h"
 #include "fk/pixels.h"
 
 /* Part of a frame buffer. */
@@ -35,11 +35,6 @@ static view whole_mcu(const fk_frame *f, uint32_t x, uint32_t y, uint32_t side, 
     return (view){pad, pitch};
 }
 
-/* A pixel as the format has it: 8 bits a channel, or 5, 6 and 5. */
-typedef struct {
-    uint32_t r, g, b;
-} rgb;
-
 /* What a channel weighs in Y, Cb and Cr, in 1/65536: for 5 and 6 bits x 255/31 and 255/63.
  * For white Y is 255 and Cb, Cr are 128, the rounding of the weights notwithstanding. */
 typedef struct {
@@ -49,36 +44,33 @@ typedef struct {
 static const weights of_888 = {19595, 38470, 7471, 11059, 21709, 32768, 32768, 27439, 5329};
 static const weights of_565 = {161185, 155712, 61455, 90969, 87870, 269543, 269543, 111062, 43835};
 
-/* All inlined with a constant format, so that each loop below is made for one format and
- * the weights become constants in the code. */
-#define FK_INLINED __attribute__((always_inline)) static inline
-
+/* With a constant format the weights become constants in the code. */
 FK_INLINED const weights *weights_of(int format)
 {
     return format == FK_PIXEL_RGB888 ? &of_888 : &of_565;
 }
 
-FK_INLINED rgb read_rgb(const uint8_t *p, int format)
+/* A pixel as the format has it: 8 bits a channel, or 5, 6 and 5. */
+FK_INLINED fk_rgb read_raw(const uint8_t *p, int format)
 {
     if (format == FK_PIXEL_RGB888)
-        return (rgb){p[0], p[1], p[2]};
+        return (fk_rgb){p[0], p[1], p[2]};
     const uint32_t v = format == FK_PIXEL_RGB565LE ? fk_get_u16le(p) : fk_get_u16be(p);
-    return (rgb){v >> 11, (v >> 5) & 63u, v & 31u};
+    return (fk_rgb){v >> 11, (v >> 5) & 63u, v & 31u};
 }
 
-FK_INLINED uint8_t luma_of(rgb c, int format)
+FK_INLINED uint8_t luma_of(fk_rgb c, int format)
 {
     const weights *w = weights_of(format);
     return (uint8_t)((w->y_r * c.r + w->y_g * c.g + w->y_b * c.b + 32768u) >> 16);
 }
 
-FK_INLINED void grey_from_rgb(uint8_t *out, view in, int format)
+FK_INLINED void load_grey(uint8_t *out, view in, int format)
 {
-    const uint32_t bytes = format == FK_PIXEL_RGB888 ? 3 : 2;
     for (unsigned row = 0; row < 8; row++, in.data += in.stride) {
         const uint8_t *p = in.data;
-        for (const uint8_t *end = out + 8; out < end; p += bytes)
-            *out++ = luma_of(read_rgb(p, format), format);
+        for (const uint8_t *end = out + 8; out < end; p += fk_pixel_pitch(format))
+            *out++ = fk_read_gray(p, format);
     }
 }
 
@@ -89,16 +81,11 @@ const uint8_t *fk_jpeg_load_grey(uint8_t *samples, uint32_t *stride, const fk_fr
     const view in = whole_mcu(f, x, y, 8, f->format == FK_PIXEL_GRAY8 ? samples : pad);
     *stride = 8;
     switch (f->format) {
-    case FK_PIXEL_GRAY8:
-        *stride = in.stride;
-        return in.data;
-    case FK_PIXEL_YUYV:
-        for (unsigned i = 0; i < 64; i++)
-            samples[i] = in.data[i / 8 * in.stride + i % 8 * 2];
-        break;
-    case FK_PIXEL_RGB565LE: grey_from_rgb(samples, in, FK_PIXEL_RGB565LE); break;
-    case FK_PIXEL_RGB565BE: grey_from_rgb(samples, in, FK_PIXEL_RGB565BE); break;
-    default: grey_from_rgb(samples, in, FK_PIXEL_RGB888); break;
+    case FK_PIXEL_GRAY8: *stride = in.stride; return in.data;
+    case FK_PIXEL_YUYV: load_grey(samples, in, FK_PIXEL_YUYV); break;
+    case FK_PIXEL_RGB565LE: load_grey(samples, in, FK_PIXEL_RGB565LE); break;
+    case FK_PIXEL_RGB565BE: load_grey(samples, in, FK_PIXEL_RGB565BE); break;
+    default: load_grey(samples, in, FK_PIXEL_RGB888); break;
     }
     return samples;
 }
@@ -118,9 +105,9 @@ FK_INLINED void colour_from_rgb(uint8_t *out, view in, int format)
     for (unsigned rows = 0; rows < 8; rows++, in.data += 2 * (size_t)in.stride, out += 16) {
         const uint8_t *p = in.data;
         for (const uint8_t *end = out + 16; out < end; out += 2, p += 2 * bytes) {
-            rgb sum = {0, 0, 0};
+            fk_rgb sum = {0, 0, 0};
             for (unsigned i = 0; i < 4; i++) {
-                const rgb c = read_rgb(p + (i & 1) * bytes + (i >> 1) * in.stride, format);
+                const fk_rgb c = read_raw(p + (i & 1) * bytes + (i >> 1) * in.stride, format);
                 out[(i & 1) + (i >> 1) * 16] = luma_of(c, format);
                 sum.r += c.r;
                 sum.g += c.g;
