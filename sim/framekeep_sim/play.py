@@ -9,8 +9,7 @@ from framekeep_ground.formats import DecisionRecord
 from framekeep_onboard import firmware, targets
 from framekeep_onboard.events import Frame
 from framekeep_onboard.pipeline import Decision, Pipeline, Reason
-from framekeep_onboard.store import FlashEmulator
-from framekeep_onboard.store import Layout as StoreLayout
+from framekeep_onboard.targets import FlashSetup
 
 from framekeep_sim.events import Flight
 from framekeep_sim.mission import Store
@@ -50,8 +49,7 @@ def play(target: str, flight: Flight, policy: bytes, model: FlightModel, seen: O
 
 def on_host(flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision) -> Played:
     """The flight code linked into this process."""
-    flash = _erased(flight.mission.store)
-    pipeline = _pipeline(flight.mission.store, flash, policy, model)
+    pipeline = Pipeline(policy, model.image, _setup(flight.mission.store))
     decisions: list[Decision] = []
     fill: list[Fill] = []
     downlink = bytearray()
@@ -65,27 +63,18 @@ def on_host(flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision)
             for packet in pipeline.downlink(event):
                 downlink += packet
     pipeline.sync()
-    return Played(decisions, bytes(flash.contents), bytes(downlink), fill, pipeline.report(), {"name": HOST})
+    return Played(decisions, pipeline.flash(), bytes(downlink), fill, pipeline.report(), {"name": HOST})
 
 
 def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) -> Played:
     """The firmware on an emulated microcontroller, given the same events."""
-    store = flight.mission.store
-    setup = targets.FlashSetup(
-        store.segment_size,
-        store.segment_count,
-        store.program_unit,
-        slot_count=store.frames_max,
-        log_segments=store.log_segments,
-        profile=int(store.layout),
-    )
+    setup = _setup(flight.mission.store)
     with tempfile.TemporaryDirectory(prefix="framekeep-model-") as folder:
         image = Path(folder) / "model.fkm"
         image.write_bytes(model.image)
         done = targets.run(target, policy, image, flight.events(), setup)
-    flash = _erased(store)
-    flash.contents[:] = done.flash
-    report = _pipeline(store, flash, policy, model).report()  # the host mounts what the target left
+    # the host mounts what the target left
+    report = Pipeline(policy, model.image, setup, flash=done.flash).report()
     proof = {
         "name": target,
         "elf_sha256": done.elf_sha256,
@@ -95,18 +84,14 @@ def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) ->
     return Played(_decisions(done.records), done.flash, done.downlink, [], report, proof)
 
 
-def _erased(store: Store) -> FlashEmulator:
-    return FlashEmulator(store.segment_size, store.segment_count, store.program_unit)
-
-
-def _pipeline(store: Store, flash: FlashEmulator, policy: bytes, model: FlightModel) -> Pipeline:
-    return Pipeline(
-        policy,
-        model.image,
-        flash,
-        layout=StoreLayout(store.layout),
+def _setup(store: Store) -> FlashSetup:
+    return FlashSetup(
+        store.segment_size,
+        store.segment_count,
+        store.program_unit,
+        slot_count=store.frames_max,
         log_segments=store.log_segments,
-        slots=store.frames_max,
+        profile=int(store.layout),
     )
 
 

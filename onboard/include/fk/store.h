@@ -146,7 +146,7 @@ typedef struct {
     fk_store_head log_head, log_cursor;
     uint32_t marks[FK_STORE_MARKS_MAX];  /* ids marked sent, not yet on flash              */
     fk_frame_meta meta;                  /* of the frame in hand, ...                      */
-    uint32_t meta_generation, meta_crc;
+    uint32_t meta_generation;
     uint16_t meta_segment, meta_place, extent_count;
     fk_store_extent extents[FK_STORE_CHUNKS_MAX]; /* ... and its chunks                    */
     uint32_t write_address, write_fill, write_end;

@@ -221,7 +221,7 @@ static int open_slot(fk_store *store, fk_store_slot *slot)
             return r;
         offset += store->extents[i].length;
     }
-    if (whole != store->meta_crc || offset != store->meta.size)
+    if (whole != store->meta.crc32 || offset != store->meta.size)
         return FK_ERR_CORRUPT;
     slot->place |= FK_SLOT_VERIFIED;
     return FK_OK;
@@ -661,7 +661,7 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
         store->meta = *meta;
         store->meta.size = (uint32_t)size;
         store->meta.sent = 0;
-        store->meta_crc = fk_crc32(FK_CRC32_INIT, data, size);
+        store->meta.crc32 = fk_crc32(FK_CRC32_INIT, data, size);
         r = write_frame(store, data, (uint32_t)size);
         if (r >= 0)
             break;

@@ -74,7 +74,7 @@ static void get_commit(fk_store *store, const uint8_t *p)
     m->frame_id = fk_get_u32be(p + 4);
     store->meta_generation = fk_get_u32be(p + 8);
     m->size = fk_get_u32be(p + 12);
-    store->meta_crc = fk_get_u32be(p + 16);
+    store->meta.crc32 = fk_get_u32be(p + 16);
     m->time = fk_get_u48be(p + 20);
     m->class_index = p[26];
     m->score = p[27];
@@ -97,7 +97,7 @@ void fk_store_put_commit(const fk_store *store, uint8_t *p)
     fk_put_u32be(p + 4, m->frame_id);
     fk_put_u32be(p + 8, store->meta_generation);
     fk_put_u32be(p + 12, m->size);
-    fk_put_u32be(p + 16, store->meta_crc);
+    fk_put_u32be(p + 16, store->meta.crc32);
     fk_put_u48be(p + 20, m->time);
     p[26] = m->class_index;
     p[27] = m->score;
