@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--by", choices=("licence", "source", "kind"), help="figures for each group as well")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet (PNG) of the worst mistakes here")
+    parser.add_argument("--tiles", type=int, default=1, help="grids: cut each picture into N x N parts")
     parser.add_argument("--limit", type=int, help="only the first N pictures")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -65,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
             f"{args.data}: no pictures in split {args.split!r}; it has {', '.join(splits) or 'none'}"
         )
     model = FlightModel(args.model, args.class_index)
+    if model.is_grid and any(p.boxes is not None for p in chosen):
+        return run_scenes(args, model, chosen)
     threshold = model.threshold if args.threshold is None else args.threshold
     if args.tune_split:
         tuning = select(pictures, args.tune_split)
@@ -89,6 +92,28 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet:
         contact_sheet(args.sheet, chosen, result, threshold)
     print(json.dumps(plain(report)) if args.json else table(report))
+    return 0
+
+
+def run_scenes(args: argparse.Namespace, model: FlightModel, pictures: Sequence[Picture]) -> int:
+    """A grid model on pictures with boxes: detections and cover."""
+    from framekeep_models.evaluate_scenes import looks_of, summary
+
+    threshold = model.threshold if args.threshold is None else args.threshold
+    found = summary(pictures, looks_of(model.grid, pictures, args.tiles), threshold)
+    report = {"model": args.model.name, "model_id": model.model_id, "split": args.split or "all", **found}
+    if args.json:
+        print(json.dumps(plain(report)))
+        return 0
+    print(
+        f"{args.model.name} on {found['n']} pictures with {found['boxes']} boxes, threshold {threshold:.0f}"
+    )
+    for key in ("average_precision", "recall", "precision", "spearman"):
+        low, high = found[f"{key}_ci95"]
+        print(f"  {key:18s} {found[key]:.3f}   95 %: {low:.3f} .. {high:.3f}")
+    print(f"  F1 {found['f1']:.3f}, {found['false_alarms_per_scene']:.2f} false alarms a picture")
+    for name, row in found["recall_by_size"].items():
+        print(f"  {name}: {row['boxes']} boxes, {row['recall']:.3f} found")
     return 0
 
 

@@ -7,6 +7,7 @@ KiB."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +35,11 @@ PERSON_96 = ChainConfig(
 SHIP_80 = ChainConfig(
     side=80, first=8, blocks=((16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (64, 1), (96, 2))
 )
+# 24x24 cells of 8 pixels, of which each sees about 100 pixels around it.
+SHIP_GRID = ChainConfig(
+    side=192, first=8, blocks=((16, 2), (32, 1), (48, 2), (48, 1), (48, 1), (48, 1), (48, 1), (48, 1))
+)
+SHELF_FILL = ChainConfig(side=160, first=8, blocks=((16, 2), (32, 1), (48, 2), (48, 1), (48, 1), (48, 1)))
 # Output channels of vww_96_int8's fourteen dense convolutions: those that live, and room in the last nine
 # for more.
 PERSON_96_WIDTHS = (8, 16, 32, 32, 64, 64, 106, 88, 88, 88, 88, 88, 112, 112)
@@ -69,6 +75,19 @@ def chain(config: ChainConfig) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AvgPool2d(side), nn.Flatten(), nn.Linear(width, config.classes))
 
 
+def grid_chain(config: ChainConfig) -> nn.Sequential:
+    """A chain that keeps its cells: a 1x1 convolution to one logit a cell, biased towards nothing there."""
+    return grid_on(list(chain(config))[:-3])
+
+
+def grid_on(layers: Sequence[nn.Module]) -> nn.Sequential:
+    """A grid head on a trained or new backbone."""
+    width = [layer for layer in layers if isinstance(layer, nn.Conv2d)][-1].out_channels
+    last = SameConv2d(width, 1, 1)
+    nn.init.constant_(last.bias, -3.0)
+    return nn.Sequential(*layers, last)
+
+
 def weights_bytes(net: nn.Module) -> int:
     """Bytes of int8 weights and int32 biases once batch norm is folded in."""
     total = 0
@@ -78,7 +97,7 @@ def weights_bytes(net: nn.Module) -> int:
     return total
 
 
-def macs(net: nn.Module, channels: int, side: int) -> int:
+def macs(net: nn.Module, channels: int, side: int | tuple[int, int]) -> int:
     """Multiply-accumulates of one run, counted on the shapes that come out."""
     total = 0
 
@@ -91,7 +110,7 @@ def macs(net: nn.Module, channels: int, side: int) -> int:
     was_training = net.training
     net.eval()
     with torch.no_grad():
-        net(torch.zeros(1, channels, side, side))
+        net(torch.zeros(1, channels, *((side, side) if isinstance(side, int) else side)))
     net.train(was_training)
     for hook in hooks:
         hook.remove()

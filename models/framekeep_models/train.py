@@ -25,7 +25,10 @@ from framekeep_models.train_options import Options, Recipe, counts
 if TYPE_CHECKING:
     from torch import nn
 
-TASKS = ("person_96", "person_96_scratch", "person_96_all", "ship_80", "classifier")
+TASKS = (
+    *("person_96", "person_96_scratch", "person_96_all", "ship_80"),
+    *("person_grid", "ship_grid", "shelf_fill", "classifier"),
+)
 SHARED = Path("../shared/data")
 
 DESCRIPTION = """Trains a small network, quantises it to int8 and writes NAME.tflite, NAME.fkm, NAME.md (the
@@ -33,12 +36,14 @@ card) and NAME.json (all figures) into --out. The same command with the same see
 same file.
 
 Tasks:
-  person_96          is a person there? Pictures whose licence allows passing them on, a public model as the
-  start person_96_scratch  the same pictures and teachers, from random weights
-  person_96_all      the same on all training pictures, also those under research-only or unknown licences
+  person_96          is a person there? Pictures whose licence allows passing them on; a public model as start
+  person_96_scratch  the same pictures and teachers, from random weights
+  person_96_all      all training pictures, also those under research-only or unknown licences
   ship_80            is a ship in this chip of a satellite picture?
-  classifier         your own pictures: --data a folder with one subfolder for each of two classes, or a
-  labels.csv"""
+  person_grid        where are the persons?          (heat maps of 8- or 16-pixel cells)
+  ship_grid          where are the ships?
+  shelf_fill         how much of a shelf is empty, and where?
+  classifier         your own pictures: --data a folder with one subfolder per class, or a labels.csv"""
 
 EPILOG = """examples:
   fk-models train ship_80 --out build/ship
@@ -60,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
     parser.add_argument("--teachers", type=Path, help="folder of the public models (default DATA/tflite)")
+    parser.add_argument("--start", type=Path, help="person_grid: the .tflite whose layers it begins with")
     parser.add_argument("--positive", help="classifier: the label that counts as present")
     parser.add_argument("--side", type=int, default=96, help="classifier: input size in pixels (default 96)")
     parser.add_argument(
@@ -78,11 +84,14 @@ def run(args: argparse.Namespace) -> int:
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
         raise DataError("training needs torch: pip install 'framekeep[train]'") from error
+    from framekeep_models.train_grid_tasks import RECIPES as GRID_TASKS
+    from framekeep_models.train_grid_tasks import train_grid
     from framekeep_models.train_tasks import recipe_for
 
     options = Options(
         data=args.data,
         teachers=args.teachers or args.data / "tflite",
+        start=args.start,
         positive=args.positive,
         side=args.side,
         crops=args.crops,
@@ -92,7 +101,10 @@ def run(args: argparse.Namespace) -> int:
     )
     if not args.data.is_dir() and not args.data.is_file():
         raise DataError(f"{args.data}: no such data; name the folder with --data")
-    facts = train(recipe_for(args.task, options), options, args.out, command_of(args))
+    if args.task in GRID_TASKS:
+        facts = train_grid(GRID_TASKS[args.task], options, args.out, command_of(args), say)
+    else:
+        facts = train(recipe_for(args.task, options), options, args.out, command_of(args))
     print(json.dumps(facts) if args.json else f"{args.out / args.task}.tflite: {facts['summary']}")
     return 0
 
@@ -101,6 +113,7 @@ def command_of(args: argparse.Namespace) -> str:
     """The command that gives this model again: what differs from the defaults, and where the data were."""
     words = ["fk-models", "train", args.task, "--data", str(args.data), "--out", str(args.out)]
     for name, usual in (
+        ("start", None),
         ("positive", None),
         ("side", 96),
         ("crops", 1.0),

@@ -20,6 +20,11 @@ def save_int8(net: nn.Sequential, calibration: U8, path: Path, labels: Sequence[
     export(nn.Sequential(*net, nn.Softmax(1)).eval(), calibration, path, labels=labels)
 
 
+def save_grid(net: nn.Sequential, calibration: U8, path: Path, labels: Sequence[str]) -> None:
+    """The logits as they are: the model image's score table makes probabilities of them."""
+    export(net.eval(), calibration, path, labels=labels)
+
+
 def int8_scores(path: Path, images: U8) -> Floats:
     """LiteRT's score 0..255 of the last class for every picture of the right size: a second opinion."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType

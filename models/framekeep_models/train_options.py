@@ -35,6 +35,7 @@ class Options:
 
     data: Path
     teachers: Path | None = None
+    start: Path | None = None  # a .tflite whose layers a grid network begins with
     positive: str | None = None
     side: int = 96
     crops: float = 1.0  # multiplies the number of crops of every picture

@@ -32,6 +32,21 @@ def start_from(path: Path, widths: tuple[int, ...], images: U8) -> nn.Sequential
     return with_batch_norm(resized(lean, widths), images)
 
 
+def backbone(path: Path, stride: int, images: U8) -> list[nn.Module]:
+    """The layers of a trained chain up to those with one cell per `stride` pixels, batch norm put back."""
+    layers: list[nn.Module] = []
+    reached = 1
+    for layer in with_batch_norm(without_constants(chain_from_tflite(path), images), images):
+        if isinstance(layer, nn.AvgPool2d | nn.Linear):
+            break
+        if isinstance(layer, SameConv2d):
+            reached *= layer.stride[0]
+            if reached > stride:
+                break
+        layers.append(layer)
+    return layers
+
+
 def chain_from_tflite(path: Path) -> nn.Sequential:
     """The convolutions, pooling and classifier of an int8 chain as a float nn.Sequential with biases, no
     batch norm."""
