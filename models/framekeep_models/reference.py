@@ -90,6 +90,11 @@ def zero(t: Tensor) -> int:
 # --- convolutions and pooling ---
 
 
+def out_size(n: Node, size: int, extent: int, stride: int) -> int:
+    same = n.option("padding", "SAME") == "SAME"
+    return -(-size // stride) if same else -(-(size - extent + 1) // stride)
+
+
 def padding_before(n: Node, size: int, extent: int, stride: int, out: int) -> int:
     """Rows (or columns) of padding ahead of the first; SAME puts the odd one behind."""
     if n.option("padding", "SAME") == "VALID":
@@ -102,9 +107,10 @@ def taps(n: Node, x: AnyArray, kh: int, kw: int, fill: int) -> list[list[AnyArra
 
     Everything outside the input reads as `fill`."""
     _, height, width, _ = x.shape
-    _, out_h, out_w, _ = n.out.shape
     sh, sw = n.option("stride_h", 1), n.option("stride_w", 1)
     dh, dw = n.option("dilation_h_factor", 1), n.option("dilation_w_factor", 1)
+    out_h = out_size(n, height, (kh - 1) * dh + 1, sh)
+    out_w = out_size(n, width, (kw - 1) * dw + 1, sw)
     top = padding_before(n, height, (kh - 1) * dh + 1, sh, out_h)
     left = padding_before(n, width, (kw - 1) * dw + 1, sw, out_w)
     bottom = max((out_h - 1) * sh + (kh - 1) * dh + 1 - height - top, 0)
@@ -163,7 +169,7 @@ def depthwise_conv_2d(n: Node) -> AnyArray:
 def transpose_conv(n: Node) -> AnyArray:
     w, x = n.raw(1).astype(np.float64), n.centred(2).astype(np.float64)
     out_c, kh, kw, _ = w.shape
-    _, out_h, out_w, _ = n.out.shape
+    _, out_h, out_w, _ = n.ints(0)
     batch, height, width, _ = x.shape
     sh, sw = n.option("stride_h", 1), n.option("stride_w", 1)
     top = padding_before(n, out_h, kh, sh, -(-out_h // sh))
@@ -191,7 +197,8 @@ def fully_connected(n: Node) -> AnyArray:
             acc = fp.wrap32(acc + n.raw(2).astype(np.int64))
         factor = q.fully_connected_multiplier(sc(n.tensor(0)), sc(n.tensor(1)), sc(n.out))
         result = fp.scale(acc, factor)
-    return n.store(result).reshape(n.out.shape)
+    kept = n.raw(0).shape[:-1] if n.option("keep_num_dims") else (-1,)
+    return n.store(result).reshape(*kept, len(w))
 
 
 def average_pool_2d(n: Node) -> AnyArray:
@@ -218,6 +225,8 @@ def clamp(n: Node, values: AnyArray) -> AnyArray:
 
 
 def add_or_sub(n: Node) -> AnyArray:
+    if n.out.dtype != np.int8:
+        return n.raw(0) + n.raw(1) if n.op.name == "ADD" else n.raw(0) - n.raw(1)
     p = q.add_params(sc(n.tensor(0)), sc(n.tensor(1)), sc(n.out))
     a = fp.scale(n.centred(0) << q.ADD_LEFT_SHIFT, p.input1)
     b = fp.scale(n.centred(1) << q.ADD_LEFT_SHIFT, p.input2)
@@ -225,6 +234,8 @@ def add_or_sub(n: Node) -> AnyArray:
 
 
 def mul(n: Node) -> AnyArray:
+    if n.out.dtype != np.int8:
+        return n.raw(0) * n.raw(1)
     factor = q.mul_multiplier(sc(n.tensor(0)), sc(n.tensor(1)), sc(n.out))
     return n.store(fp.scale(n.centred(0) * n.centred(1), factor))
 
@@ -234,7 +245,7 @@ def mean(n: Node) -> AnyArray:
     axes = tuple({a % x.ndim for a in n.ints(1)})
     count = int(np.prod([x.shape[a] for a in axes]))
     factor = q.mean_multiplier(sc(n.tensor(0)), sc(n.out), count)
-    return n.store(fp.scale(x.sum(axis=axes), factor)).reshape(n.out.shape)
+    return n.store(fp.scale(x.sum(axis=axes, keepdims=bool(n.option("keep_dims"))), factor))
 
 
 # --- activations ---
@@ -340,7 +351,41 @@ def dequantize(n: Node) -> AnyArray:
 
 
 def reshape(n: Node) -> AnyArray:
-    return n.raw(0).reshape(n.out.shape)
+    return n.raw(0).reshape(n.ints(1) if n.has(1) else n.option("new_shape", ()))
+
+
+def squeeze(n: Node) -> AnyArray:
+    shape = n.raw(0).shape
+    gone = [d % len(shape) for d in n.option("squeeze_dims", ())] or [
+        a for a, s in enumerate(shape) if s == 1
+    ]
+    return n.raw(0).squeeze(tuple(gone))
+
+
+def expand_dims(n: Node) -> AnyArray:
+    return np.expand_dims(n.raw(0), n.ints(1)[0])
+
+
+def tile(n: Node) -> AnyArray:
+    return np.tile(n.raw(0), n.ints(1))
+
+
+def space_to_batch_nd(n: Node) -> AnyArray:
+    """Pads with the zero point, then deals the pixels out to one picture for each phase of the block."""
+    (bh, bw), widths = n.ints(1), n.raw(2)
+    pads = [(0, 0), *((int(a), int(b)) for a, b in widths), (0, 0)]
+    x = np.pad(n.raw(0), pads, constant_values=zero(n.tensor(0)))
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // bh, bh, width // bw, bw, channels).transpose(2, 4, 0, 1, 3, 5)
+    return x.reshape(-1, height // bh, width // bw, channels)
+
+
+def batch_to_space_nd(n: Node) -> AnyArray:
+    (bh, bw), ((top, bottom), (left, right)) = n.ints(1), n.raw(2).tolist()
+    _, height, width, channels = n.raw(0).shape
+    x = n.raw(0).reshape(bh, bw, -1, height, width, channels).transpose(2, 3, 0, 4, 1, 5)
+    x = x.reshape(-1, height * bh, width * bw, channels)
+    return x[:, top : height * bh - bottom, left : width * bw - right]
 
 
 def pad(n: Node) -> AnyArray:
@@ -385,7 +430,8 @@ def resize_nearest_neighbor(n: Node) -> AnyArray:
         index = np.floor(at.astype(np.float64) + 0.5) if corners else np.floor(at)
         return np.clip(index, 0, size - 1).astype(np.int64)
 
-    return x[:, pick(x.shape[1], n.out.shape[1])][:, :, pick(x.shape[2], n.out.shape[2])]
+    height, width = n.ints(1)
+    return x[:, pick(x.shape[1], height)][:, :, pick(x.shape[2], width)]
 
 
 def resize_bilinear(n: Node) -> AnyArray:
@@ -402,8 +448,9 @@ def resize_bilinear(n: Node) -> AnyArray:
         high = np.minimum(np.trunc((at + 1023) / 1024).astype(np.int64), size - 1)
         return low, high, at - 1024 * low
 
-    y0, y1, fy = pick(x.shape[1], n.out.shape[1])
-    x0, x1, fx = pick(x.shape[2], n.out.shape[2])
+    height, width = n.ints(1)
+    y0, y1, fy = pick(x.shape[1], height)
+    x0, x1, fx = pick(x.shape[2], width)
     fy, fx = fy[:, None, None], fx[:, None]
     upper = x[:, y0][:, :, x0] * (1024 - fx) + x[:, y0][:, :, x1] * fx
     lower = x[:, y1][:, :, x0] * (1024 - fx) + x[:, y1][:, :, x1] * fx
@@ -411,35 +458,68 @@ def resize_bilinear(n: Node) -> AnyArray:
     return np.asarray(np.sign(total) * ((np.abs(total) + (1 << 19)) >> 20), np.int8)
 
 
+# --- arithmetic of shapes, which converters leave in the graph where a batch size was open ---
+
+
+def shape(n: Node) -> AnyArray:
+    return np.array(n.raw(0).shape, n.out.dtype)
+
+
+def pack(n: Node) -> AnyArray:
+    return np.stack([n.raw(i) for i in range(len(n.values))], axis=n.option("axis"))
+
+
+def gather(n: Node) -> AnyArray:
+    return np.take(n.raw(0), n.raw(1), axis=n.option("axis"))
+
+
+def cast_to(n: Node) -> AnyArray:
+    return n.raw(0).astype(n.out.dtype)
+
+
+def reduce_prod(n: Node) -> AnyArray:
+    keep = bool(n.option("keep_dims"))
+    return np.asarray(n.raw(0).prod(axis=tuple(n.ints(1)), keepdims=keep), n.out.dtype)
+
+
 KERNELS: dict[str, Callable[[Node], AnyArray | list[AnyArray]]] = {
     "ADD": add_or_sub,
     "AVERAGE_POOL_2D": average_pool_2d,
+    "BATCH_TO_SPACE_ND": batch_to_space_nd,
+    "CAST": cast_to,
     "CONCATENATION": concatenation,
     "CONV_2D": conv_2d,
     "DEPTHWISE_CONV_2D": depthwise_conv_2d,
     "DEQUANTIZE": dequantize,
+    "EXPAND_DIMS": expand_dims,
     "FULLY_CONNECTED": fully_connected,
+    "GATHER": gather,
     "HARD_SWISH": hard_swish,
     "LEAKY_RELU": leaky_relu,
     "LOGISTIC": sigmoid,
     "MAX_POOL_2D": max_pool_2d,
     "MEAN": mean,
     "MUL": mul,
+    "PACK": pack,
     "PAD": pad,
     "PADV2": pad,
     "PRELU": prelu,
     "QUANTIZE": quantize,
+    "REDUCE_PROD": reduce_prod,
     "RELU": relu,
     "RELU6": relu6,
     "RESHAPE": reshape,
     "RESIZE_BILINEAR": resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": resize_nearest_neighbor,
+    "SHAPE": shape,
     "SOFTMAX": softmax,
+    "SPACE_TO_BATCH_ND": space_to_batch_nd,
     "SPLIT": split,
-    "SQUEEZE": reshape,
+    "SQUEEZE": squeeze,
     "STRIDED_SLICE": strided_slice,
     "SUB": add_or_sub,
     "TANH": sigmoid,
+    "TILE": tile,
     "TRANSPOSE": transpose,
     "TRANSPOSE_CONV": transpose_conv,
 }
@@ -488,9 +568,9 @@ def run_node(net: Model, op: Operator, values: Mapping[int, AnyArray]) -> dict[i
     result = kernel(Node(op, ins, outs, args))
     arrays = result if isinstance(result, list) else [result]
     for tensor, array in zip(outs, arrays, strict=True):
-        if array.dtype != tensor.dtype or array.size != int(np.prod(tensor.shape)):
+        if array.dtype != tensor.dtype or (array.shape != tensor.shape and not tensor.dynamic):
             raise UnsupportedOperatorError(
                 f"node {op.index} ({op.name}): computed {array.dtype} {array.shape}, "
                 f"but the file says {tensor.dtype} {tensor.shape}"
             )
-    return {t.index: a.reshape(t.shape) for t, a in zip(outs, arrays, strict=True)}
+    return {t.index: a for t, a in zip(outs, arrays, strict=True)}

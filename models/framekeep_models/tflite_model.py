@@ -19,6 +19,7 @@ import tflite
 
 AnyArray = npt.NDArray[Any]
 
+# tensor types of TFLite
 DTYPES: dict[int, np.dtype[Any]] = {
     tflite.TensorType.FLOAT32: np.dtype(np.float32),
     tflite.TensorType.INT32: np.dtype(np.int32),
@@ -40,6 +41,8 @@ _DILATION = ("dilation_w_factor", "dilation_h_factor")
 OPTIONS: dict[str, tuple[str, tuple[str, ...], int]] = {
     "ADD": ("AddOptions", (_ACT,), 2),
     "AVERAGE_POOL_2D": ("Pool2DOptions", (*_STRIDES, "filter_width", "filter_height", _ACT), 2),
+    "BATCH_TO_SPACE_ND": ("", (), 2),
+    "CAST": ("", (), 1),
     "CONCATENATION": ("ConcatenationOptions", ("axis", _ACT), 2),
     "CONV_2D": ("Conv2DOptions", (*_STRIDES, *_DILATION, _ACT), 3),
     "DEPTHWISE_CONV_2D": (
@@ -48,23 +51,29 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...], int]] = {
         3,
     ),
     "DEQUANTIZE": ("DequantizeOptions", (), 2),
+    "EXPAND_DIMS": ("", (), 1),
     "FULLY_CONNECTED": ("FullyConnectedOptions", ("weights_format", "keep_num_dims", _ACT), 4),
+    "GATHER": ("GatherOptions", ("axis", "batch_dims"), 1),
     "HARD_SWISH": ("HardSwishOptions", (), 1),
     "LEAKY_RELU": ("LeakyReluOptions", ("alpha",), 2),
     "LOGISTIC": ("", (), 2),
     "MAX_POOL_2D": ("Pool2DOptions", (*_STRIDES, "filter_width", "filter_height", _ACT), 2),
     "MEAN": ("ReducerOptions", ("keep_dims",), 2),
     "MUL": ("MulOptions", (_ACT,), 2),
+    "PACK": ("PackOptions", ("values_count", "axis"), 2),
     "PAD": ("PadOptions", (), 2),
     "PADV2": ("PadV2Options", (), 2),
     "PRELU": ("", (), 1),
     "QUANTIZE": ("QuantizeOptions", (), 2),
+    "REDUCE_PROD": ("ReducerOptions", ("keep_dims",), 1),
     "RELU": ("", (), 2),
     "RELU6": ("", (), 2),
     "RESHAPE": ("ReshapeOptions", ("new_shape",), 1),
     "RESIZE_BILINEAR": ("ResizeBilinearOptions", ("align_corners", "half_pixel_centers"), 3),
     "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", ("align_corners", "half_pixel_centers"), 3),
+    "SHAPE": ("ShapeOptions", ("out_type",), 1),
     "SOFTMAX": ("SoftmaxOptions", ("beta",), 2),
+    "SPACE_TO_BATCH_ND": ("", (), 2),
     "SPLIT": ("SplitOptions", ("num_splits",), 2),
     "SQUEEZE": ("SqueezeOptions", ("squeeze_dims",), 1),
     "STRIDED_SLICE": (
@@ -74,6 +83,7 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...], int]] = {
     ),
     "SUB": ("SubOptions", (_ACT,), 2),
     "TANH": ("", (), 2),
+    "TILE": ("", (), 2),
     "TRANSPOSE": ("TransposeOptions", (), 2),
     "TRANSPOSE_CONV": ("TransposeConvOptions", (*_STRIDES, _ACT), 3),
 }
@@ -101,6 +111,7 @@ class Tensor:
     zero_point: npt.NDArray[np.int64]
     axis: int  # the dimension `scale` runs along, when there is more than one
     data: AnyArray | None  # of a constant
+    dynamic: bool = False  # the file leaves a dimension open; `shape` then shows it as 1
 
     @property
     def quantised(self) -> bool:
@@ -137,7 +148,14 @@ def camel(field_name: str) -> str:
 
 
 def load(source: str | Path | bytes) -> Model:
-    """Reads a .tflite from a path or from its bytes."""
+    """Reads a .tflite from a path or from its bytes; open dimensions are settled for a batch of one."""
+    from framekeep_models.tflite_settle import settle  # it runs the twin, which imports this module
+
+    return settle(read(source))
+
+
+def read(source: str | Path | bytes) -> Model:
+    """The file as it is."""
     blob = source if isinstance(source, bytes) else Path(source).read_bytes()
     if len(blob) < 8 or blob[4:8] != b"TFL3":
         raise ModelFileError("not a .tflite file: the identifier TFL3 is missing")
@@ -185,7 +203,9 @@ def _tensor(root: Any, raw: Any, index: int) -> Tensor:
     axis = int(quant.QuantizedDimension()) if count > 1 else 0
     if count > 1 and not 0 <= axis < len(shape):
         axis = 0  # person_detect.tflite says 3 of one-dimensional biases
-    return Tensor(index, name, shape, dtype, scale, zero_point, axis, _constant(root, raw, shape, dtype))
+    dynamic = any(raw.ShapeSignature(i) < 0 for i in range(raw.ShapeSignatureLength()))
+    data = _constant(root, raw, shape, dtype)
+    return Tensor(index, name, shape, dtype, scale, zero_point, axis, data, dynamic and data is None)
 
 
 def _constant(root: Any, raw: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray | None:

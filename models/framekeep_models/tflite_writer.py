@@ -38,6 +38,7 @@ _DEFAULTS: dict[str, Any] = {
     "dilation_h_factor": 1,
     "depth_multiplier": 1,
     "beta": 1.0,
+    "out_type": tflite.TensorType.INT32,
 }
 
 
@@ -50,6 +51,7 @@ class _Tensor:
     zero_point: tuple[int, ...]
     axis: int
     data: bytes | None
+    signature: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,11 @@ class Writer:
         axis: int = 0,
         name: str = "",
         data: bytes | None = None,
+        signature: Sequence[int] = (),
     ) -> int:
-        """Declares a tensor and returns its index. Several scales mean one for each channel along `axis`."""
+        """Declares a tensor and returns its index. Several scales mean one for each channel along `axis`.
+
+        `signature` is the shape again with -1 for each dimension left open."""
         scales = tuple(float(s) for s in np.atleast_1d(np.asarray(scale, np.float64)))
         zeros = tuple(int(z) for z in np.broadcast_to(np.asarray(zero_point, np.int64), len(scales)))
         index = len(self._tensors)
@@ -92,6 +97,7 @@ class Writer:
                 zeros,
                 axis,
                 data,
+                tuple(signature),
             )
         )
         return index
@@ -210,11 +216,14 @@ def _write_tensor(builder: Any, tensor: _Tensor, buffer: int) -> int:
     quantisation = _write_quantisation(builder, tensor) if tensor.scale else None
     name = builder.CreateString(tensor.name)
     shape = _ints(builder, tflite.TensorStartShapeVector, tensor.shape)
+    signature = _ints(builder, tflite.TensorStartShapeSignatureVector, tensor.signature)
     tflite.TensorStart(builder)
     tflite.TensorAddShape(builder, shape)
     tflite.TensorAddType(builder, _TYPE_OF[tensor.dtype])
     tflite.TensorAddBuffer(builder, buffer)
     tflite.TensorAddName(builder, name)
+    if tensor.signature:
+        tflite.TensorAddShapeSignature(builder, signature)
     if quantisation is not None:
         tflite.TensorAddQuantization(builder, quantisation)
     return int(tflite.TensorEnd(builder))

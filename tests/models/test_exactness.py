@@ -74,9 +74,7 @@ def test_every_tensor_equals_litert_over_real_pictures(name: str) -> None:
             views = [view.tensor for view in buffers[number].views]
             if not np.array_equal(value.ravel(), peer.tensor(views[0]).ravel()):
                 assert_rounding_ties(compiled.model, views[0], value, peer)
-                engine.put(
-                    number, peer.tensor(views[0])
-                )  # the next operator has LiteRT's input
+                engine.put(number, peer.tensor(views[0]))  # the next operator has LiteRT's input
             for tensor in views:
                 assert np.array_equal(peer.tensor(views[0]).ravel(), peer.tensor(tensor).ravel())
                 compared[tensor] += 1

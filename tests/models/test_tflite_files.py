@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from framekeep_models import tflite_model
+from framekeep_models import reference, tflite_model
 from framekeep_models.tflite_model import ModelFileError, load
 from framekeep_models.tflite_writer import Writer
 
@@ -89,6 +89,36 @@ def test_unknown_operators_and_options_are_refused() -> None:
         net.add("COS", [x], [y])
     with pytest.raises(ValueError, match="strides"):
         net.add("MAX_POOL_2D", [x], [y], strides=2)
+
+
+def test_shapes_left_open_for_the_batch_are_settled_for_one_picture() -> None:
+    """Flatten as Keras converts it: SHAPE, STRIDED_SLICE, PACK and RESHAPE, declared with ones."""
+    net = Writer()
+    same = {"scale": 0.5, "zero_point": 3}
+    x = net.tensor((1, 2, 3, 4), signature=(-1, 2, 3, 4), **same)
+    dims, batch = net.tensor((4,), np.int32), net.tensor((), np.int32)
+    size = net.tensor((2,), np.int32)
+    y = net.tensor((1, 1), signature=(-1, -1), **same)
+    zero, one, rest = (net.constant(v, np.int32) for v in ([0], [1], 24))
+    net.add("SHAPE", [x], [dims])
+    net.add("STRIDED_SLICE", [dims, zero, one, one], [batch], shrink_axis_mask=1)
+    net.add("PACK", [batch, rest], [size], values_count=2, axis=0)
+    net.add("RESHAPE", [x, size], [y])
+    blob = net.build([x], [y])
+    assert [op.name for op in tflite_model.read(blob).operators] == [
+        "SHAPE",
+        "STRIDED_SLICE",
+        "PACK",
+        "RESHAPE",
+    ]
+    model = load(blob)
+    assert [(op.index, op.name) for op in model.operators] == [(3, "RESHAPE")]
+    assert model.tensors[y].shape == (1, 24)
+    settled = model.tensors[size].data
+    assert settled is not None and settled.tolist() == [1, 24]
+    values = np.arange(24, dtype=np.int8)
+    assert Lite(blob).outputs([values])[0].tolist() == [values.tolist()]
+    np.testing.assert_array_equal(reference.outputs(model, values)[0], [values])
 
 
 def test_a_quantised_dimension_outside_its_tensor_is_read_as_zero() -> None:
