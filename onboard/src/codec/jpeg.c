@@ -111,6 +111,9 @@ static void put_block(fk_jpeg_writer *w, const uint8_t *samples, uint32_t stride
     *dc = s->u.block.coef[0];
 }
 
+/* No difference in DC, nothing else. */
+static const int16_t like_the_last[64];
+
 /* `dc` holds the last DC of luma, Cb and Cr. */
 static void put_mcu(fk_jpeg_writer *w, const fk_frame *f, uint32_t x, uint32_t y, int colour,
                     int16_t dc[3], scratchpad *s)
@@ -122,8 +125,13 @@ static void put_mcu(fk_jpeg_writer *w, const fk_frame *f, uint32_t x, uint32_t y
         return;
     }
     fk_jpeg_load_colour(s->samples, f, x, y, s->u.pad);
-    for (uint32_t b = 0; b < 4; b++)
-        put_block(w, s->samples + (b >> 1) * 128 + (b & 1) * 8, 16, &dc[0], 0, s);
+    for (uint32_t b = 0; b < 4; b++) {
+        const uint32_t right = (b & 1) * 8, below = (b >> 1) * 8;
+        if (x + right < f->width && y + below < f->height)
+            put_block(w, s->samples + below * 16 + right, 16, &dc[0], 0, s);
+        else /* all of it is padding that no decoder shows: as the last one, 6 bits */
+            fk_jpeg_put_block(w, like_the_last, 0, 0);
+    }
     put_block(w, s->samples + FK_JPEG_CB, 8, &dc[1], 1, s);
     put_block(w, s->samples + FK_JPEG_CR, 8, &dc[2], 1, s);
 }
