@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from framekeep_ground.codes import Reason
+from framekeep_onboard.pipeline import Decision
 
 from framekeep_sim.dataset import Dataset
 from framekeep_sim.events import Shot
@@ -16,6 +17,16 @@ from framekeep_sim.model import FlightModel
 from framekeep_sim.play import Played
 
 OF_INTEREST = (Reason.KEPT, Reason.NO_ROOM, Reason.TOO_LARGE)
+
+
+def reason_of(decision: Decision) -> Reason:
+    """The ground's name for what the flight code decided."""
+    return Reason(int(decision.reason))
+
+
+def of_interest(decision: Decision) -> bool:
+    """Whether the trigger accepted the frame, with or without room for it."""
+    return reason_of(decision) in OF_INTEREST
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +57,15 @@ class Run:
         if not speak_of_mission(self.dataset.labels, self.wanted):
             return None
         rows = zip(self.shots, self.played.decisions, strict=True)
-        return confusion(((s.labels, d.reason in OF_INTEREST) for s, d in rows), self.wanted)
+        return confusion(((s.labels, of_interest(d)) for s, d in rows), self.wanted)
 
     def summary(self) -> dict[str, Any]:
         """summary.json; only `frames_per_second` and `seconds` differ from run to run."""
         decisions, played = self.played.decisions, self.played
-        reasons = Counter(Reason(d.reason).name for d in decisions)
-        kept = sum(d.reason in OF_INTEREST for d in decisions)
+        reasons = Counter(reason_of(d).name for d in decisions)
+        kept = sum(of_interest(d) for d in decisions)
         in_flash = reasons[Reason.KEPT.name]
-        sizes = [d.size for d in decisions if d.reason == Reason.KEPT]
+        sizes = [d.size for d in decisions if reason_of(d) is Reason.KEPT]
         typical = sum(sizes) / len(sizes) if sizes else 0
         capacity = played.store["capacity"]
         summary: dict[str, Any] = {

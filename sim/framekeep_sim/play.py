@@ -9,7 +9,6 @@ from framekeep_ground.formats import DecisionRecord
 from framekeep_onboard import firmware, targets
 from framekeep_onboard.events import Frame
 from framekeep_onboard.pipeline import Decision, Pipeline, Reason
-from framekeep_onboard.targets import FlashSetup
 
 from framekeep_sim.events import Flight
 from framekeep_sim.mission import Store
@@ -17,6 +16,7 @@ from framekeep_sim.model import FlightModel
 
 HOST = "host"
 TARGETS = tuple(firmware.BOARDS)
+TIMEOUT = 24 * 3600.0  # seconds; an emulated frame takes a fraction of one, a dataset may be large
 OnDecision = Callable[[Decision], None]
 
 
@@ -72,8 +72,8 @@ def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) ->
     with tempfile.TemporaryDirectory(prefix="framekeep-model-") as folder:
         image = Path(folder) / "model.fkm"
         image.write_bytes(model.image)
-        done = targets.run(target, policy, image, flight.events(), setup)
-    # the host mounts what the target left
+        done = targets.run(target, policy, image, flight.events(), setup, timeout=TIMEOUT)
+    # the host mounts what the target left, and looks
     report = Pipeline(policy, model.image, setup, flash=done.flash).report()
     proof = {
         "name": target,
@@ -84,8 +84,8 @@ def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) ->
     return Played(_decisions(done.records), done.flash, done.downlink, [], report, proof)
 
 
-def _setup(store: Store) -> FlashSetup:
-    return FlashSetup(
+def _setup(store: Store) -> targets.FlashSetup:
+    return targets.FlashSetup(
         store.segment_size,
         store.segment_count,
         store.program_unit,

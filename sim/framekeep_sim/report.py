@@ -20,7 +20,7 @@ from framekeep_sim.camera import decode, to_frame
 from framekeep_sim.charts import area, bytes_text, histogram, strip
 from framekeep_sim.events import Shot
 from framekeep_sim.metrics import Confusion, is_wanted
-from framekeep_sim.outcome import OF_INTEREST, Run
+from framekeep_sim.outcome import OF_INTEREST, Run, of_interest, reason_of
 
 KEPT_MOST = 36  # thumbnails of frames of interest
 DROPPED_MOST = 10  # of each reason
@@ -46,7 +46,7 @@ class Gallery:
         notes = [_state(self.run, decision)]
         if shot.labels is not None:
             notes.append(f'<span class="tag">{escape(", ".join(sorted(shot.labels)) or "no label")}</span>')
-        if decision.reason in SCREENED:
+        if reason_of(decision) in SCREENED:
             verdict = f'<span class="score">brightness {decision.mean}, contrast {decision.contrast}</span>'
         else:
             verdict = (
@@ -92,13 +92,13 @@ def render(run: Run) -> str:
 def _choose(run: Run, pairs: Sequence[Pair]) -> list[tuple[str, str, list[Pair]]]:
     """Title, remark and frames of each gallery."""
     chosen = []
-    kept = sorted((p for p in pairs if p[1].reason in OF_INTEREST), key=lambda p: -p[1].value)
+    kept = sorted((p for p in pairs if of_interest(p[1])), key=lambda p: -p[1].value)
     remark = f"The {KEPT_MOST} most valuable of {len(kept)}." if len(kept) > KEPT_MOST else ""
     chosen.append(("Kept", remark or "By value, the most valuable first.", kept[:KEPT_MOST]))
     if run.confusion():
         truth = [(p, is_wanted(p[0].labels, run.wanted)) for p in pairs]
         false = [p for p in kept if is_wanted(p[0].labels, run.wanted) is False]
-        missed = [p for p, said in truth if said and p[1].reason not in OF_INTEREST]
+        missed = [p for p, said in truth if said and not of_interest(p[1])]
         missed.sort(key=lambda p: p[1].score)
         if false:
             chosen.append(
@@ -109,7 +109,7 @@ def _choose(run: Run, pairs: Sequence[Pair]) -> list[tuple[str, str, list[Pair]]
     for reason in Reason:
         if reason in OF_INTEREST:
             continue
-        these = [p for p in pairs if p[1].reason == reason]
+        these = [p for p in pairs if reason_of(p[1]) is reason]
         if not these:
             continue
         if reason is Reason.LOW_SCORE:
@@ -158,9 +158,9 @@ def _class_name(run: Run, decision: Decision) -> str:
 def _state(run: Run, decision: Decision) -> str:
     if decision.frame_id in run.pictures:
         return '<span class="tag down">downlinked</span>'
-    if decision.reason == Reason.KEPT:
+    if reason_of(decision) is Reason.KEPT:
         return '<span class="tag">kept</span>'
-    return f'<span class="tag">{escape(Reason(decision.reason).name.lower())}</span>'
+    return f'<span class="tag">{escape(reason_of(decision).name.lower())}</span>'
 
 
 def _box(decision: Decision) -> str:
@@ -226,7 +226,7 @@ def _reasons(summary: dict[str, Any]) -> str:
 
 def _charts(run: Run, pairs: Sequence[Pair], summary: dict[str, Any]) -> str:
     thresholds = run.thresholds
-    scored = [p for p in pairs if p[1].reason in OF_INTEREST or p[1].reason == Reason.LOW_SCORE]
+    scored = [p for p in pairs if of_interest(p[1]) or reason_of(p[1]) is Reason.LOW_SCORE]
     if run.confusion():
         groups = [
             ("wanted", [d.score for s, d in scored if is_wanted(s.labels, run.wanted)]),
@@ -239,7 +239,7 @@ def _charts(run: Run, pairs: Sequence[Pair], summary: dict[str, Any]) -> str:
         f'<i class="dot {name}"></i>{name}' for name, scores in groups if scores and len(groups) > 1
     )
     scores = [d.score for _, d in pairs]
-    classes = [f"r-{Reason(d.reason).name}" for _, d in pairs]
+    classes = [f"r-{reason_of(d).name}" for _, d in pairs]
     charts = [
         ("Scores over time", "", strip(scores, classes, thresholds)),
         ("Scores", legend, histogram(groups, thresholds)),

@@ -23,7 +23,7 @@ from framekeep_sim.charts import bytes_text
 from framekeep_sim.errors import UserError
 from framekeep_sim.events import Flight
 from framekeep_sim.ground import pictures_of
-from framekeep_sim.outcome import Run
+from framekeep_sim.outcome import Run, reason_of
 from framekeep_sim.output import SUMMARY, whole_folder
 from framekeep_sim.play import HOST, TARGETS, play
 from framekeep_sim.report import render
@@ -92,7 +92,7 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
 
         def seen(decision: Decision) -> None:
             nonlocal kept
-            kept += decision.reason == Reason.KEPT
+            kept += reason_of(decision) is Reason.KEPT
             progress.update(task, completed=len(flight.shots) + len(flight.skipped), kept=kept)
 
         played = play(target, flight, policy, model, seen)
@@ -174,7 +174,7 @@ def _write_decisions(path: Path, done: Run) -> None:
                     shot.name,
                     "" if shot.labels is None else ";".join(sorted(shot.labels)),
                     _utc(d.time),
-                    Reason(d.reason).name,
+                    reason_of(d).name,
                     d.class_index,
                     done.model.class_name(d.class_index, done.mission),
                     d.score,
@@ -209,7 +209,7 @@ def tell(done: Run, out: Path) -> None:
             table.add_row(name, str(count), REASON_TEXT[Reason[name]])
     console.print(table)
     pairs = zip(done.shots, done.played.decisions, strict=True)
-    best = sorted((p for p in pairs if p[1].reason == Reason.KEPT), key=lambda p: -p[1].value)[:TOP]
+    best = sorted((p for p in pairs if reason_of(p[1]) is Reason.KEPT), key=lambda p: -p[1].value)[:TOP]
     for shot, d in best:
         name = done.model.class_name(d.class_index, done.mission)
         console.print(f"  {shot.name}: {name} {d.score}/255, {bytes_text(d.size)}", markup=False)
