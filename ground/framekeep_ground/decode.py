@@ -38,6 +38,8 @@ examples:
 OUT/ gets frames/ID.jpg (whole and checked), partial/ID.jpg (what came down of the
 others, the rest grey), decisions.csv, frames.csv, gaps.csv, summary.json and
 index.html. Several passes can be given at once; what one missed another may have.
+Ctrl-C ends a live source and writes the tables of what came so far. The sequence
+counts in gaps.csv go on past 16383, so that a range never wraps.
 """
 
 

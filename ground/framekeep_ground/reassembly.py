@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from framekeep_ground.packets import Chunk
 from framekeep_ground.sequence import uncovered
 
-TRIES_MAX = 256  # combinations tried where one place of a picture came with different bytes
+TRIES_MAX = 64  # combinations tried where one place of a picture came with different bytes
 
 
 @dataclass(slots=True)
@@ -19,19 +19,21 @@ class Picture:
     time: int = 0
     crc32: set[int] = field(default_factory=set)  # announced; one, unless damage went unseen
     parts: dict[int, list[bytes]] = field(default_factory=dict)  # offset -> what came for it
-    received: int = 0  # bytes of parts, overlaps counted twice
+    received: int = 0  # bytes of parts, each offset once
     duplicates: int = 0
     finished: bool = False  # whole, checked and handed out; its parts are gone
 
-    def add(self, chunk: Chunk) -> None:
-        """Keep a chunk; one that was there already is only counted."""
+    def add(self, chunk: Chunk) -> bool:
+        """Keep a chunk; one that was there already is only counted. Whether it was new."""
         self.time = self.time or chunk.time
         versions = [] if self.finished else self.parts.setdefault(chunk.offset, [])
         if self.finished or chunk.data in versions:
             self.duplicates += 1
-            return
+            return False
+        if not versions:
+            self.received += len(chunk.data)
         versions.append(chunk.data)
-        self.received += len(chunk.data)
+        return True
 
     def spans(self) -> list[tuple[int, int]]:
         """Start and end of every part; where there are several versions, of the longest."""
@@ -85,10 +87,9 @@ class Reassembly:
         return self.pictures.setdefault((frame_id, size), Picture(frame_id, size))
 
     def add(self, chunk: Chunk) -> Picture | None:
-        """Keep a chunk; the picture it belongs to, or None where it belongs to none."""
+        """Keep a chunk; the picture that now knows more, or None where none does."""
         if chunk.offset + len(chunk.data) > chunk.size:
             self.impossible += 1
             return None
         picture = self.picture(chunk.frame_id, chunk.size)
-        picture.add(chunk)
-        return picture
+        return picture if picture.add(chunk) else None

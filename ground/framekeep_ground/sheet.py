@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-THUMBNAIL = 240  # pixels, longer side
+THUMBNAIL = 200  # pixels, longer side
 PICTURES_MAX = 300  # on one page; the tables have all
 
 _STYLE = """
@@ -104,10 +104,10 @@ def _box(card: Card) -> str:
 def _thumbnail(path: Path) -> str:
     try:
         with Image.open(path) as image:
+            image.thumbnail((THUMBNAIL, THUMBNAIL))
             small = image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return ""  # whole, as its CRC says, but no picture: the caption still shows it
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
     out = io.BytesIO()
-    small.save(out, "JPEG", quality=70)
+    small.save(out, "JPEG", quality=60)
     return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"

@@ -1,5 +1,6 @@
 """Where packets come from: a file, standard input, a socket, a serial line."""
 
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ def size_of(source: str) -> int | None:
 def pieces(source: str, timeout: float | None = None) -> Iterator[bytes]:
     """The bytes of `source`, piece by piece, until it ends or is silent for `timeout` seconds."""
     if source == "-":
-        return _from_file(sys.stdin.buffer)
+        return _from_pipe()
     url = urlsplit(source)
     if url.scheme == "udp":
         return _from_udp(*_address(source, url, any_host=True), timeout)
@@ -55,6 +56,13 @@ def _from_path(source: str) -> Iterator[bytes]:
 
 def _from_file(file: BinaryIO) -> Iterator[bytes]:
     while piece := file.read(PIECE):
+        yield piece
+
+
+def _from_pipe() -> Iterator[bytes]:
+    """What is there, at once: a whole piece may take a pass to arrive."""
+    descriptor = sys.stdin.fileno()
+    while piece := os.read(descriptor, LIVE_PIECE):
         yield piece
 
 

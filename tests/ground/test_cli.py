@@ -5,11 +5,13 @@ import io
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import tty
 from pathlib import Path
 
 import pytest
@@ -282,6 +284,43 @@ def test_tcp_until_the_sender_leaves(tmp_path: Path) -> None:
         )
         thread.join()
     assert len(list((tmp_path / "out/frames").iterdir())) == 3
+
+
+def test_a_serial_line_until_silence(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+
+    def send() -> None:
+        for packet in sent().packets:
+            os.write(ours, packet)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    line = f"serial://{os.ttyname(theirs)}?baud=115200"
+    status = main(["decode", line, "--timeout", "1", "--out", str(tmp_path / "out")])
+    thread.join()
+    os.close(ours)
+    os.close(theirs)
+    assert status == 0
+    assert {int(p.stem): p.read_bytes() for p in (tmp_path / "out/frames").iterdir()} == sent().pictures
+
+
+def test_ctrl_c_ends_a_live_source_cleanly(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "framekeep_ground.cli", "decode", "-", "--out", str(out)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
+        process.stdin.write(b"".join(sent().packets))
+        process.stdin.flush()
+        deadline = time.monotonic() + 30
+        while not (out / "frames/0.jpg").exists():
+            assert time.monotonic() < deadline, "a live source is not decoded as it comes"
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert process.stderr.read() == b""
+    assert json.loads((out / "summary.json").read_text())["interrupted"] is True
+    assert len(table(out / "frames.csv")) == 3
 
 
 def test_an_interrupt_keeps_what_came_so_far(tmp_path: Path) -> None:
