@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from framekeep_onboard import firmware, imaging, imaging_target, sizes
+from framekeep_onboard import firmware, imaging, imaging_target
 from framekeep_onboard.count import Counts
 from framekeep_onboard.imaging import Frame, JpegMode, PixelFormat
 from PIL import Image
@@ -48,7 +48,6 @@ def run(boards: Sequence[str] = BOARDS) -> dict[str, Any]:
         "rows": [asdict(row) for board in boards for row in _rows(board)],
         "flash_bytes": _flash_bytes(boards[0]),
         "scratch_bytes": imaging.JPEG_SCRATCH_BYTES,
-        "stack_bytes": sizes.measure(boards[0], imaging_target.IMAGE).stack,
         "restart_interval_10_costs_percent": round(100 * (_host_file(10) / whole - 1), 2),
     }
 
