@@ -61,7 +61,9 @@ int main(void)
     fk_flash_file_port(&flash, &file);
     const int rc = fk_session_run(&session, &board);
     if (rc < 0) {
-        fk_host_print(fk_err_text(rc));
+        fk_host_print(rc == FK_ERR_TOOSMALL
+                          ? "this board's memory is too small for the mission's frame, model and picture"
+                          : fk_err_text(rc));
         return rc > -EXIT_SESSION ? -rc : EXIT_SESSION;
     }
     return 0;

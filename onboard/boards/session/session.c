@@ -20,7 +20,7 @@ static int lend_index(fk_session *s)
     const size_t slots = s->store.slot_count * sizeof(fk_store_slot);
 
     if (board->index_size < segments || board->index_size - segments < slots) {
-        return FK_ERR_NOSPC;
+        return FK_ERR_TOOSMALL;
     }
     s->store.segments = (fk_store_segment *)(void *)board->index;
     s->store.slots = (fk_store_slot *)(void *)(board->index + segments);
@@ -45,7 +45,7 @@ static int lend_work(fk_session *s)
     const size_t work = fk_pipeline_work_size(&model, &policy);
     s->frame_size = (size_t)policy.width * policy.height * (size_t)fk_pixel_bytes(policy.pixel_format);
     if (board->work_size < aligned(s->frame_size) + work) {
-        return FK_ERR_NOSPC;
+        return FK_ERR_TOOSMALL;
     }
     s->config.work = board->work + aligned(s->frame_size);
     s->config.work_size = work;

@@ -73,8 +73,8 @@ typedef struct {
 } fk_session;
 
 /* Plays the session to its end. Returns how many frames it had, FK_ERR_CORRUPT
- * for a stream that is no session, FK_ERR_NOSPC where the board's memory does not
- * suffice, or what the pipeline or the port answered. */
+ * for a stream that is no session, FK_ERR_TOOSMALL where the board's memory does
+ * not suffice, or what the pipeline or the port answered. */
 int fk_session_run(fk_session *s, const fk_session_board *board);
 
 #endif

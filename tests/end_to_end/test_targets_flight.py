@@ -1,0 +1,74 @@
+"""Host and emulated microcontrollers, given the same frames, leave the same bytes."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from framekeep_onboard import firmware
+from framekeep_sim.cli import main
+
+pytestmark = pytest.mark.qemu
+
+MISSIONS = Path(__file__).resolve().parents[2] / "missions"
+
+
+def mission(folder: Path, **changes: str) -> Path:
+    """The security mission with some of its `key = value` lines changed."""
+    lines = (MISSIONS / "security.toml").read_text().splitlines()
+    model = f'file = "{MISSIONS.parent / "models" / "trained" / "person_96.fkm"}"'
+    changes = {"file": model, **{key: f"{key} = {value}" for key, value in changes.items()}}
+    for key, line in changes.items():
+        places = [n for n, old in enumerate(lines) if old.startswith(f"{key} ")]
+        assert len(places) == 1, f"the mission has {len(places)} lines for {key}"
+        lines[places[0]] = line
+    path = folder / "mission.toml"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def parity(capsys: pytest.CaptureFixture[str], path: Path, frames: int, *names: str) -> dict:
+    chosen = [word for name in names for word in ("--target", name)]
+    code = main(["parity", "demo", "--mission", str(path), "--limit", str(frames), *chosen, "--json"])
+    result = json.loads(capsys.readouterr().out)
+    assert code == (0 if result["equal"] else 1)
+    return result
+
+
+def test_host_and_targets_leave_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = parity(capsys, mission(tmp_path), 24, "qemu-f405", "qemu-m7")
+    assert result["equal"]
+    assert result["frames"] == 24
+    assert 0 < result["kept"] < 24
+    digests = [run["digests"] for run in result["targets"].values()]
+    assert len(digests) == 3
+    assert digests[0] == digests[1] == digests[2]
+
+
+def test_the_same_bytes_when_flash_is_full_and_frames_give_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = mission(tmp_path, output="1\nthreshold = 0.0", segment_count="24")
+    result = parity(capsys, path, 40, "qemu-f405")
+    assert result["equal"]
+    assert result["targets"]["host"]["evicted"] > 0
+
+
+def test_a_run_proves_that_the_emulator_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = parity(capsys, mission(tmp_path), 2, "qemu-m55")
+    proof = result["targets"]["qemu-m55"]["target"]
+    elf = firmware.image("qemu-m55", "flight")
+    assert proof["elf_sha256"] == hashlib.sha256(elf.read_bytes()).hexdigest()
+    assert proof["command"][:3] == [firmware.find_tool("qemu-system-arm"), "-M", "mps3-an547"]
+    assert proof["instructions"] > 1_000_000
+
+
+def test_a_frame_that_the_chip_has_no_memory_for_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = mission(tmp_path, width="640", height="480")
+    words = ["run", "demo", "--mission", str(path), "--out", str(tmp_path / "run"), "--limit", "1"]
+    assert main([*words, "--target", "qemu-f405"]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "memory" in error
+    assert not (tmp_path / "run").exists()
