@@ -193,8 +193,6 @@ def transpose_conv(state: Lowering, node: Operator) -> None:
         if back != in_shape[axis]:
             raise ModelError(f"{describe(out)} has {size}, which does not go back to {in_shape[axis]}")
         pad.append(max((back - 1) * step + extent - size, 0) // 2 if same else 0)
-    if node.activation() != "NONE":
-        state.notes.append(f"node {node.index}: TensorFlow Lite Micro ignores TRANSPOSE_CONV's activation")
     in_scale, in_zero = quantisation(given)
     out_scale, out_zero = quantisation(out)
     if weights.scale.size not in (1, out_shape[2]):
@@ -203,7 +201,7 @@ def transpose_conv(state: Lowering, node: Operator) -> None:
     bias = np.zeros(out_shape[2], np.int32)
     if state.has(node, 3):
         bias = np.asarray(state.constant(node, 3).reshape(-1), np.int32)
-    source = state.source(node, 2)
+    source, act = state.source(node, 2), clamp(node, out)
     table = channel_table(conv_multipliers(in_scale, scales, out_scale, out_shape[2]))
     state.ops.append(
         TransposeConv(
@@ -212,6 +210,7 @@ def transpose_conv(state: Lowering, node: Operator) -> None:
             nodes=(node.index,),
             in_zero=in_zero,
             out_zero=out_zero,
+            act=act,
             geometry=Geometry(in_shape, out_shape, kernel, stride, (1, 1), (pad[0], pad[1])),
             weights=data,
             bias=bias,

@@ -9,7 +9,6 @@ two roundings; the multipliers come from `quantise`.
 What TFLite Micro does and a reader might not expect:
 - RELU6 as an operator of its own clamps and never rescales: the output's scale is not looked at.
 - CONCATENATION, PAD, MAX_POOL_2D, TRANSPOSE, RESIZE_* and the like move bytes: scales are taken as equal.
-- TRANSPOSE_CONV ignores a fused activation.
 - FULLY_CONNECTED per tensor multiplies two scales in float32 (see `quantise`).
 - MEAN folds 1/count into its multiplier; AVERAGE_POOL_2D divides, halves away from zero.
 """
@@ -183,7 +182,7 @@ def transpose_conv(n: Node) -> AnyArray:
                 x @ w[:, r, c].T
             )
     acc = fp.wrap32(canvas[:, top : top + out_h, left : left + out_w])
-    return n.store(scaled(n, acc, n.tensor(1), 3), "NONE")
+    return n.store(scaled(n, acc, n.tensor(1), 3))
 
 
 def fully_connected(n: Node) -> AnyArray:

@@ -85,7 +85,7 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...], int]] = {
     "TANH": ("", (), 2),
     "TILE": ("", (), 2),
     "TRANSPOSE": ("TransposeOptions", (), 2),
-    "TRANSPOSE_CONV": ("TransposeConvOptions", (*_STRIDES, _ACT), 3),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", (*_STRIDES, _ACT), 4),  # 4: with an activation
 }
 _LABELS_MAX = 1 << 16  # bytes; an archive may claim to unpack to any size
 VECTOR_FIELDS = frozenset({"new_shape", "squeeze_dims"})

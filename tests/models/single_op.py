@@ -201,6 +201,7 @@ def transpose_conv(d: Draw) -> None:
         padding=padding,
         stride_h=sh,
         stride_w=sw,
+        fused_activation_function=d.pick(*ACTIVATIONS),
     )
 
 
