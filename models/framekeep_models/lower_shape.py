@@ -94,7 +94,7 @@ def strided_slice(state: Lowering, node: Operator) -> None:
             low = None if option("begin_mask", 0) >> d & 1 else int(begin[d])
             high = None if option("end_mask", 0) >> d & 1 else int(end[d])
             if option("shrink_axis_mask", 0) >> d & 1:
-                at = int(begin[d]) % size
+                at = (0 if low is None else low) % size  # a begin mask counts even here
                 low, high = at, at + 1
             picked = picked[slice(low, high, int(step[d]))]
         if not picked:
