@@ -155,7 +155,7 @@ def _judge(decoder: Decoder, picture: Picture) -> tuple[_Frame, bytes | None]:
 
 
 def _shown(made: Repaired) -> str:
-    text = f"{made.shown}/{made.total} intervals" if made.total > 1 else "up to the first gap"
+    text = f"{100 * made.shown // made.total} %"
     return f"{text}, header of another picture" if made.borrowed else text
 
 
