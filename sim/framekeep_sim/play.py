@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framekeep_ground.formats import DecisionRecord
-from framekeep_onboard import firmware, targets
+from framekeep_onboard import ErrorCode, firmware, targets
+from framekeep_onboard.count import ImageError
 from framekeep_onboard.events import Frame
 from framekeep_onboard.pipeline import Decision, Pipeline, Reason
 
+from framekeep_sim.errors import UserError
 from framekeep_sim.events import Flight
 from framekeep_sim.mission import Store
 from framekeep_sim.model import FlightModel
@@ -18,6 +20,10 @@ HOST = "host"
 TARGETS = tuple(firmware.BOARDS)
 TIMEOUT = 24 * 3600.0  # seconds; an emulated frame takes a fraction of one, a dataset may be large
 OnDecision = Callable[[Decision], None]
+
+
+class DoesNotFit(UserError):
+    """A board is too small for a mission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,8 @@ class Played:
     flash: bytes
     downlink: bytes
     fill: list[Fill]  # after each frame; empty where nobody could look
-    store: Mapping[str, int]  # fk_store_report at the end
+    store: Mapping[str, int]  # fk_store_report of the flash, mounted after the end
+    stored: frozenset[int]  # frame ids in it
     target: Mapping[str, object]  # name, and the proof that it ran
 
 
@@ -49,7 +56,8 @@ def play(target: str, flight: Flight, policy: bytes, model: FlightModel, seen: O
 
 def on_host(flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision) -> Played:
     """The flight code linked into this process."""
-    pipeline = Pipeline(policy, model.image, _setup(flight.mission.store))
+    setup = _setup(flight.mission.store)
+    pipeline = Pipeline(policy, model.image, setup)
     decisions: list[Decision] = []
     fill: list[Fill] = []
     downlink = bytearray()
@@ -63,7 +71,17 @@ def on_host(flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision)
             for packet in pipeline.downlink(event):
                 downlink += packet
     pipeline.sync()
-    return Played(decisions, pipeline.flash(), bytes(downlink), fill, pipeline.report(), {"name": HOST})
+    flash = pipeline.flash()
+    left = Pipeline(policy, model.image, setup, flash=flash)
+    return Played(
+        decisions=decisions,
+        flash=flash,
+        downlink=bytes(downlink),
+        fill=fill,
+        store=left.report(),
+        stored=frozenset(left.frame_ids()),
+        target={"name": HOST},
+    )
 
 
 def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) -> Played:
@@ -72,16 +90,32 @@ def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) ->
     with tempfile.TemporaryDirectory(prefix="framekeep-model-") as folder:
         image = Path(folder) / "model.fkm"
         image.write_bytes(model.image)
-        done = targets.run(target, policy, image, flight.events(), setup, timeout=TIMEOUT)
-    # the host mounts what the target left, and looks
-    report = Pipeline(policy, model.image, setup, flash=done.flash).report()
+        try:
+            done = targets.run(target, policy, image, flight.events(), setup, timeout=TIMEOUT)
+        except ImageError as error:
+            if error.status == -ErrorCode["FK_ERR_NOSPC"]:
+                frame = flight.mission.camera.frame_bytes
+                raise DoesNotFit(
+                    f"{target}: the board has not the memory for frames of {frame} bytes "
+                    "with this model and store; make one of them smaller"
+                ) from None
+            raise
+    left = Pipeline(policy, model.image, setup, flash=done.flash)  # the host mounts it, and looks
     proof = {
         "name": target,
         "elf_sha256": done.elf_sha256,
         "command": list(done.command),
         "instructions": done.instructions,
     }
-    return Played(_decisions(done.records), done.flash, done.downlink, [], report, proof)
+    return Played(
+        decisions=_decisions(done.records),
+        flash=done.flash,
+        downlink=done.downlink,
+        fill=[],
+        store=left.report(),
+        stored=frozenset(left.frame_ids()),
+        target=proof,
+    )
 
 
 def _setup(store: Store) -> targets.FlashSetup:

@@ -159,7 +159,8 @@ def _state(run: Run, decision: Decision) -> str:
     if decision.frame_id in run.pictures:
         return '<span class="tag down">downlinked</span>'
     if reason_of(decision) is Reason.KEPT:
-        return '<span class="tag">kept</span>'
+        where = "in flash" if decision.frame_id in run.played.stored else "evicted"
+        return f'<span class="tag">{where}</span>'
     return f'<span class="tag">{escape(reason_of(decision).name.lower())}</span>'
 
 

@@ -87,13 +87,14 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
     flight = Flight(mission, dataset, args.jobs) if args.jobs else Flight(mission, dataset)
     started = time.perf_counter()
     with _progress() as progress:
-        task = progress.add_task(target, total=dataset.count, kept=0)
+        total = dataset.count if target == HOST else None  # nobody hears an emulated board before its end
+        task = progress.add_task(target, total=total, kept="")
         kept = 0
 
         def seen(decision: Decision) -> None:
             nonlocal kept
             kept += reason_of(decision) is Reason.KEPT
-            progress.update(task, completed=len(flight.shots) + len(flight.skipped), kept=kept)
+            progress.update(task, completed=len(flight.shots) + len(flight.skipped), kept=f"{kept} kept")
 
         played = play(target, flight, policy, model, seen)
     seconds = time.perf_counter() - started
@@ -139,7 +140,7 @@ def _progress() -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("frames, {task.fields[kept]} kept"),
+        TextColumn("frames {task.fields[kept]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )

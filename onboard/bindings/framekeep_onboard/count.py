@@ -17,6 +17,14 @@ from framekeep_onboard.firmware import Board, ToolError
 BEGIN, END = "fk_mark_begin", "fk_mark_end"
 
 
+class ImageError(ToolError):
+    """An image that ran and ended with another status than 0."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Executed instructions by class, in the order in which the plugin writes them."""
@@ -141,7 +149,8 @@ def _emulate(command: list[str], folder: Path, timeout: float) -> str:
     console = (done.stdout + done.stderr).decode(errors="replace")
     if done.returncode:
         said = " ".join(console.split()) or "nothing said"
-        raise ToolError(f"{Path(command[0]).name}: the image ended with status {done.returncode}: {said}")
+        text = f"{Path(command[0]).name}: the image ended with status {done.returncode}: {said}"
+        raise ImageError(text, done.returncode)
     return console
 
 

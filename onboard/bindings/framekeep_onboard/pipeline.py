@@ -109,6 +109,14 @@ class Pipeline:
         """A copy of the whole flash region."""
         return bytes(ffi.buffer(self._chip.cells, self._chip.size))
 
+    def frame_ids(self) -> list[int]:
+        """The frames that the store holds, in the order taken."""
+        store, meta = ffi.addressof(self._pipeline.store), ffi.new("fk_frame_meta *")
+        found: list[int] = []
+        while check(lib.fk_store_list(store, found[-1] if found else 0, meta), "store"):
+            found.append(int(meta.frame_id))
+        return found
+
     def report(self) -> dict[str, int]:
         """The store's counters, named as in `fk_store_report`."""
         report = ffi.new("fk_store_report *")
