@@ -4,6 +4,7 @@ Values are not reconstructed. What matters is where each MCU ends and the DC
 level it leaves behind, so that grey can follow.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -34,22 +35,29 @@ def read_tables(segment: bytes) -> dict[int, Codes]:
     at = 0
     while at + 17 <= len(segment):
         counts = segment[at + 1 : at + 17]
-        symbols = segment[at + 17 : at + 17 + sum(counts)]
-        by_symbol: dict[int, str] = {}
-        by_bits = [_NONE] * (1 << _PEEK)
-        code = used = 0
-        for length, count in enumerate(counts, start=1):
-            for symbol in symbols[used : used + count]:
-                if code >> length:
-                    return {}  # more codes than bits can tell apart
-                by_symbol[symbol] = f"{code:0{length}b}"
-                first, span = code << (_PEEK - length), 1 << (_PEEK - length)
-                by_bits[first : first + span] = [symbol << 5 | length] * span
-                code += 1
-            code, used = code << 1, used + count
-        found[segment[at]] = Codes(by_symbol, by_bits)
+        table = _table(counts, segment[at + 17 : at + 17 + sum(counts)])
+        if table is None:
+            return {}
+        found[segment[at]] = table
         at += 17 + sum(counts)
     return found
+
+
+@functools.lru_cache(maxsize=32)  # the pictures of a mission share theirs
+def _table(counts: bytes, symbols: bytes) -> Codes | None:
+    by_symbol: dict[int, str] = {}
+    by_bits = [_NONE] * (1 << _PEEK)
+    code = used = 0
+    for length, count in enumerate(counts, start=1):
+        for symbol in symbols[used : used + count]:
+            if code >> length:
+                return None  # more codes than bits can tell apart
+            by_symbol[symbol] = f"{code:0{length}b}"
+            first, span = code << (_PEEK - length), 1 << (_PEEK - length)
+            by_bits[first : first + span] = [symbol << 5 | length] * span
+            code += 1
+        code, used = code << 1, used + count
+    return Codes(by_symbol, by_bits)
 
 
 def whole_mcus(coded: bytes, blocks: Sequence[Block], limit: int) -> tuple[str, int, list[int]]:

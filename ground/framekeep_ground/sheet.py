@@ -59,7 +59,7 @@ def sheet(cards: Iterable[Card], summary: dict[str, Any]) -> str:
             "<!doctype html><meta charset=utf-8><title>framekeep downlink</title>",
             f"<style>{_STYLE}</style>",
             f"<h1>{html.escape(str(summary['source']))}</h1>",
-            f"<p>{summary['first_time']} to {summary['last_time']}. Pictures: {states}.</p>",
+            f"<p>{_short(summary['first_time'])} to {_short(summary['last_time'])}. Pictures: {states}.</p>",
             f"<table><tr><th>decision</th><th>frames</th></tr>{reasons}</table>",
             f"<p class=warn>To ask for again: {html.escape(resend)}</p>" if resend else "",
             note,
@@ -71,6 +71,11 @@ def sheet(cards: Iterable[Card], summary: dict[str, Any]) -> str:
     )
 
 
+def _short(time: object) -> str:
+    """A time of a table for reading: to the second."""
+    return f"{str(time)[:19].replace('T', ' ')} UTC" if time else "no time known"
+
+
 def _figure(card: Card) -> str:
     whole = card.status == "complete"
     warning = (
@@ -80,7 +85,7 @@ def _figure(card: Card) -> str:
     if card.info:
         caption += (
             f"<br>class {card.info['class_index']}, score {card.info['score']}/255"
-            f"<br>value {card.info['value']}<br>{card.info['time']}"
+            f"<br>value {card.info['value']}<br>{_short(card.info['time'])}"
         )
     image = ""
     if card.path is not None:
