@@ -22,7 +22,7 @@ FkmHeader = Struct(
     "flags" / Int32ul * "bit 0: every tensor kept; bit 1: dead channels removed",
     "tensors" / Int32ul * "offset of the tensors",
     "operators" / Int32ul * "offset of the operators, in the order they run",
-    "io" / Int32ul * "offset of the input, then the outputs",
+    "io" / Int32ul * "offset of the inputs, then the outputs",
     "heads" / Int32ul * "offset of the heads",
     "labels" / Int32ul * "offset of the class names, each ended by a zero byte",
     "thresholds" / Int32ul * "offset of a byte per class: the score from which it counts as present",
@@ -41,7 +41,8 @@ FkmHeader = Struct(
     "output_count" / Int8ul * "number of outputs",
     "head_count" / Int8ul * "number of heads",
     "class_count" / Int8ul * "number of classes",
-    "reserved" / Bytes(15) * "0",
+    "input_count" / Int8ul * "at least 1; a picture is the first",
+    "reserved" / Bytes(14) * "0",
 )
 
 FkmTensor = Struct(

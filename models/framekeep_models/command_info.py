@@ -51,13 +51,13 @@ def _summary(path: Path, info: ImageInfo) -> dict[str, Any]:
         "macs": sum(layer.macs for layer in info.layers),
         "weight_bytes": sum(layer.weight_bytes for layer in info.layers),
         "input": {
-            "shape": list(info.tensors[info.io[0]["tensor"]].shape),
+            "shape": list(info.tensors[info.inputs[0]["tensor"]].shape),
             "order": name_of(Order, h["order"]),
             "fit": name_of(Fit, h["fit"]),
-            **_quantisation(info.io[0]),
+            **_quantisation(info.inputs[0]),
         },
         "outputs": [
-            {"shape": list(info.tensors[io["tensor"]].shape), **_quantisation(io)} for io in info.io[1:]
+            {"shape": list(info.tensors[io["tensor"]].shape), **_quantisation(io)} for io in info.outputs
         ],
         "class_count": h["class_count"],
         "labels": info.labels,

@@ -7,6 +7,8 @@ from typing import Any
 
 from framekeep_models import fkm
 from framekeep_models.contract import Contract, Wishes, make_contract
+from framekeep_models.dead_channels import remove_dead_channels
+from framekeep_models.fold_padding import fold_padding
 from framekeep_models.lower import lower
 from framekeep_models.plan import Plan, plan
 from framekeep_models.program import Program
@@ -17,7 +19,7 @@ from framekeep_models.tflite_model import Model, load
 class Options:
     """How far the compiler may go."""
 
-    keep_all: bool = False  # every tensor keeps its own memory until the end
+    keep_all: bool = False  # every tensor is there and keeps its own memory until the end
     keep_dead: bool = False  # channels with constant outputs stay
 
 
@@ -43,10 +45,14 @@ def compile_model(
     if model.labels and not wishes.labels:
         wishes = Wishes(**{**_fields(wishes), "labels": model.labels})
     before = {"macs": program.macs(), "weight_bytes": program.weight_bytes()}
+    removed = 0
+    if not options.keep_all:
+        fold_padding(program)
+        removed = 0 if options.keep_dead else remove_dead_channels(program)
     contract = make_contract(program, wishes)
     planned = plan(program, keep_all=options.keep_all)
     digest = hashlib.sha256(blob).digest()
-    flags = fkm.FLAG_KEEP_ALL if options.keep_all else 0
+    flags = (fkm.FLAG_KEEP_ALL if options.keep_all else 0) | (fkm.FLAG_DEAD_REMOVED if removed else 0)
     image = fkm.write(program, planned, contract, digest[:8], flags)
     all_notes = (*notes, *wishes.notes)
     report = {
@@ -58,6 +64,7 @@ def compile_model(
         "macs": program.macs(),
         "weight_bytes": program.weight_bytes(),
         "before": before,
+        "channels_removed": removed,
         "classes": list(contract.labels) or contract.class_count,
         "notes": list(all_notes),
     }

@@ -80,7 +80,7 @@ def write(program: Program, plan: Plan, contract: Contract, model_id: bytes, fla
     sizes = {
         "tensors": FkmTensor.sizeof() * len(numbers),
         "operators": FKM_RECORD * len(program.ops),
-        "io": FkmIo.sizeof() * (1 + len(program.outputs)),
+        "io": FkmIo.sizeof() * (len(program.inputs) + len(program.outputs)),
         "heads": FkmHead.sizeof() * len(contract.heads),
         "labels": len(labels),
         "thresholds": contract.class_count,
@@ -94,7 +94,7 @@ def write(program: Program, plan: Plan, contract: Contract, model_id: bytes, fla
     sections = {
         "tensors": b"".join(_tensor(program.buffers[b], plan.offsets[b]) for b in numbers),
         "operators": b"".join(_operator(op, numbers, pool) for op in program.ops),
-        "io": b"".join(_io(program.buffers[b], numbers[b]) for b in (program.input, *program.outputs)),
+        "io": b"".join(_io(program.buffers[b], numbers[b]) for b in (*program.inputs, *program.outputs)),
         "heads": b"".join(_head(head, pool) for head in contract.heads),
         "labels": labels,
         "thresholds": bytes(contract.thresholds),
@@ -125,7 +125,8 @@ def write(program: Program, plan: Plan, contract: Contract, model_id: bytes, fla
         "output_count": len(program.outputs),
         "head_count": len(contract.heads),
         "class_count": contract.class_count,
-        "reserved": bytes(15),
+        "input_count": len(program.inputs),
+        "reserved": bytes(14),
     }
     body = bytearray(crcs)
     body[: FkmHeader.sizeof()] = FkmHeader.build(header)

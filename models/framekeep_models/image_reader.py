@@ -41,6 +41,14 @@ class ImageInfo:
     labels: list[str]
     arena_bytes: int  # with this build's scratch
 
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        return self.io[: self.header["input_count"]]
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        return self.io[self.header["input_count"] :]
+
 
 def _plain(container: Any) -> dict[str, Any]:
     return {k: v for k, v in container.items() if not k.startswith("_") and k != "reserved"}
@@ -58,7 +66,7 @@ def read_image(path: Path) -> ImageInfo:
         layers = [_layer(data, header.operators + i * FKM_RECORD) for i in range(header.operator_count)]
         io = [
             _plain(FkmIo.parse(data[header.io + i * FkmIo.sizeof() :]))
-            for i in range(1 + header.output_count)
+            for i in range(header.input_count + header.output_count)
         ]
     except (ConstructError, ValueError) as error:
         raise ModelError(f"{path}: {error}") from error
@@ -86,12 +94,13 @@ def _layer(data: bytes, at: int) -> Layer:
 
 def alive(info: ImageInfo) -> list[list[int]]:
     """For each operator, the tensors that hold a value while it runs."""
-    first, last = {info.io[0]["tensor"]: -1}, {info.io[0]["tensor"]: 0}
+    inputs = [io["tensor"] for io in info.inputs]
+    first, last = dict.fromkeys(inputs, -1), dict.fromkeys(inputs, 0)
     for step, layer in enumerate(info.layers):
         first.setdefault(layer.output, step)
         for tensor in (*layer.inputs, layer.output):
             last[tensor] = step
-    for io in info.io[1:]:
+    for io in info.outputs:
         last[io["tensor"]] = len(info.layers)
     steps = range(len(info.layers))
     return [[t for t in first if first[t] <= step <= last[t]] for step in steps]

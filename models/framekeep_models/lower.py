@@ -64,6 +64,7 @@ class Lowering:
         self.buffer_of[tensor.index] = buffer
 
 
+PORTS_MAX = 16
 Rule = Callable[[Lowering, Operator], None]
 RULES: dict[str, Rule] = {}
 
@@ -106,11 +107,13 @@ def lower(model: Model) -> tuple[Program, list[str]]:
     # the rules register themselves
     from framekeep_models import lower_elementwise, lower_shape, lower_window  # noqa: F401
 
-    if len(model.inputs) != 1:
-        raise ModelError(f"the model has {len(model.inputs)} inputs; one is supported")
+    if not 1 <= len(model.inputs) <= PORTS_MAX or not 1 <= len(model.outputs) <= PORTS_MAX:
+        raise ModelError(
+            f"{len(model.inputs)} inputs and {len(model.outputs)} outputs; 1 to {PORTS_MAX} each"
+        )
     state = Lowering(model)
     problems = []
-    entry = _lower_entry(state)
+    entry = {node for index in model.inputs for node in _lower_entry(state, model.tensors[index])}
     for node in model.operators:
         try:
             if node.name not in RULES:
@@ -124,8 +127,8 @@ def lower(model: Model) -> tuple[Program, list[str]]:
     outputs = [_output(state, model.tensors[i], problems) for i in model.outputs]
     if problems:
         raise ModelError("; ".join(problems))
-    first = state.buffer_of[model.inputs[0]]
-    return Program(state.buffers, state.ops, first, outputs), state.notes
+    inputs = [state.buffer_of[i] for i in model.inputs]
+    return Program(state.buffers, state.ops, inputs, outputs), state.notes
 
 
 def _pretend(state: Lowering, tensor: Tensor) -> None:
@@ -134,10 +137,9 @@ def _pretend(state: Lowering, tensor: Tensor) -> None:
         state.buffers.append(Buffer(len(state.buffers), tensor.shape, 1.0, 0))
 
 
-def _lower_entry(state: Lowering) -> set[int]:
-    """The input's buffer. A float input is taken as its QUANTIZE makes it; returns the nodes this uses up."""
+def _lower_entry(state: Lowering, tensor: Tensor) -> set[int]:
+    """An input's buffer. A float input is taken as its QUANTIZE makes it; returns the nodes this uses up."""
     model = state.model
-    tensor = model.tensors[model.inputs[0]]
     if tensor.dtype != np.float32:
         state.new_buffer(tensor)
         return set()

@@ -39,7 +39,11 @@ def pad(state: Lowering, node: Operator) -> None:
     output = state.new_buffer(out)
     steps = strides(out.shape)
     offset = sum(before * step for (before, _), step in zip(amounts, steps, strict=True))
-    state.ops.append(Fill(inputs=(), output=output, nodes=(node.index,), value=value))
+    spatial = None
+    if len(amounts) == 4 and given.shape[0] == 1 and amounts[0] == amounts[3] == [0, 0]:
+        spatial = (amounts[1][0], amounts[2][0])
+    fill = Fill(inputs=(), output=output, nodes=(node.index,), value=value, spatial=spatial)
+    state.ops.append(fill)
     box = Box(given.shape, strides(given.shape), steps, 0, offset)
     state.ops += copies(source, output, box, (node.index,))
 

@@ -35,7 +35,7 @@ def _align(n: int) -> int:
 
 def lives(program: Program, keep_all: bool = False) -> dict[int, _Life]:
     """From when to when each buffer that is used holds a value."""
-    first, last = {program.input: -1}, {program.input: 0}
+    first, last = dict.fromkeys(program.inputs, -1), dict.fromkeys(program.inputs, 0)
     for step, op in enumerate(program.ops):
         first.setdefault(op.output, step)
         for buffer in (*op.inputs, op.output):

@@ -107,8 +107,13 @@ class Op(ABC):
 class Program:
     buffers: list[Buffer]
     ops: list[Op]
-    input: int
+    inputs: list[int]
     outputs: list[int]
+
+    @property
+    def input(self) -> int:
+        """The first input: the picture, where there is one."""
+        return self.inputs[0]
 
     def macs(self) -> int:
         return sum(op.macs() for op in self.ops)

@@ -78,7 +78,7 @@ class _Subject:
 
 def verify(
     source: Path | bytes,
-    inputs: Sequence[Int8Array] | None = None,
+    inputs: Sequence[Int8Array | Sequence[Int8Array]] | None = None,
     golden: Sequence[Int8Array] | None = None,
     wishes: Wishes | None = None,
     progress: Progress = lambda _done, _all: None,
@@ -86,11 +86,12 @@ def verify(
     """Compares over `inputs` (32 seeded ones if None); `golden`: the first output's true values."""
     whole = compile_model(source, wishes, Options(keep_all=True, keep_dead=True))
     subjects = [_Subject(whole), _Subject(compile_model(source, wishes))]
-    model, shape = whole.model, subjects[0].engine.input_shape
-    given = seeded_inputs(shape) if inputs is None else list(inputs)
+    model, shapes = whole.model, subjects[0].engine.input_shapes
+    given = list(zip(*(seeded_inputs(s) for s in shapes), strict=True)) if inputs is None else list(inputs)
     result = Result(tensors=len(_comparable(model)))
-    for done, x in enumerate(given):
-        expected = reference.run(model, as_model_input(model, whole, x))
+    for done, sample in enumerate(given):
+        x = [sample] if isinstance(sample, np.ndarray) else list(sample)
+        expected = reference.run(model, [as_model_input(model, whole, v, i) for i, v in enumerate(x)])
         for name, subject in zip(("all tensors", "optimised"), subjects, strict=True):
             for number, value in subject.engine.steps(x):
                 result.differences += [
@@ -116,13 +117,13 @@ def _comparable(model: Model) -> set[int]:
     return {i for i in computed if model.tensors[i].dtype in (np.int8, np.uint8)}
 
 
-def as_model_input(model: Model, compiled: Compiled, x: Int8Array) -> AnyArray:
+def as_model_input(model: Model, compiled: Compiled, x: Int8Array, position: int = 0) -> AnyArray:
     """The engine's int8 input as the .tflite itself takes it."""
-    tensor = model.tensors[model.inputs[0]]
+    tensor = model.tensors[model.inputs[position]]
     if tensor.dtype == np.uint8:
         return (x.astype(np.int16) + 128).astype(np.uint8).reshape(tensor.shape)
     if tensor.dtype == np.float32:
-        buffer = compiled.program.buffers[compiled.program.input]
+        buffer = compiled.program.buffers[compiled.program.inputs[position]]
         real = (x.astype(np.float32) - np.float32(buffer.zero_point)) * np.float32(buffer.scale)
         return real.astype(np.float32).reshape(tensor.shape)
     return x.reshape(tensor.shape)

@@ -5,7 +5,7 @@ probabilities = model.run(x)          # int8 in, int8 out
 score, box = model.score(1)           # of class 1, after a run
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from framekeep_onboard._errors import check
 from framekeep_onboard._fk import ffi, lib
 
 Int8Array = npt.NDArray[np.int8]
+Inputs = Int8Array | Sequence[Int8Array]
 Uint8Array = npt.NDArray[np.uint8]
 ALIGN = 16
 _IO_BYTES, _TENSOR_BYTES, _OP_BYTES = 8, 32, 64
@@ -44,14 +45,17 @@ class Model:
         self.labels = [
             ffi.string(lib.fk_model_label(self._fk, c)).decode() for c in range(self._fk.class_count)
         ]
-        io = self._image[self._at(self._fk.io) :].copy()
-        self._io = [
-            int(io[i * _IO_BYTES : i * _IO_BYTES + 2].view("<u2")[0]) for i in range(self.output_count + 1)
-        ]
+        ports = self.input_count + self.output_count
+        io = self._image[self._at(self._fk.io) :][: ports * _IO_BYTES].reshape(-1, _IO_BYTES)
+        self._io = [int(n) for n in io[:, 0:2].copy().view("<u2")[:, 0]]
 
     @property
     def arena_size(self) -> int:
         return len(self._arena)
+
+    @property
+    def input_count(self) -> int:
+        return int(self._fk.input_count)
 
     @property
     def output_count(self) -> int:
@@ -62,20 +66,25 @@ class Model:
         return self.shape(self._io[0])
 
     @property
-    def output_shapes(self) -> list[tuple[int, ...]]:
-        return [self.shape(number) for number in self._io[1:]]
+    def input_shapes(self) -> list[tuple[int, ...]]:
+        return [self.shape(number) for number in self._io[: self.input_count]]
 
-    def run(self, x: npt.ArrayLike) -> Int8Array | list[Int8Array]:
-        """The output for the int8 input `x`; a list where the model has several."""
-        self._set_input(x)
+    @property
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        return [self.shape(number) for number in self._io[self.input_count :]]
+
+    def run(self, x: Inputs) -> Int8Array | list[Int8Array]:
+        """The int8 output for the int8 input `x`; lists where the model has several."""
+        self._set_inputs(x)
         check(lib.fk_model_run(self._fk, self._bytes(self._arena), len(self._arena)), "run")
-        outputs = [self.tensor(n) for n in self._io[1:]]
+        outputs = [self.tensor(n) for n in self._io[self.input_count :]]
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def steps(self, x: npt.ArrayLike) -> Iterator[tuple[int, Int8Array]]:
+    def steps(self, x: Inputs) -> Iterator[tuple[int, Int8Array]]:
         """Runs operator by operator; yields each tensor's number and value, the input first."""
-        self._set_input(x)
-        yield self._io[0], self.tensor(self._io[0])
+        self._set_inputs(x)
+        for number in self._io[: self.input_count]:
+            yield number, self.tensor(number)
         records = self._image[self._at(self._fk.operators) :][: self._fk.operator_count * _OP_BYTES]
         outputs = [int(n) for n in records.reshape(-1, _OP_BYTES)[:, 6:8].copy().view("<u2")[:, 0]]
         for index, output in enumerate(outputs):
@@ -137,11 +146,12 @@ class Model:
     def _at(self, pointer: Any) -> int:
         return int(pointer - self._fk.image)
 
-    def _set_input(self, x: npt.ArrayLike) -> None:
-        array = np.asarray(x)
-        if array.dtype != np.int8:
-            raise TypeError(f"the input is int8, not {array.dtype}")
-        self.put(self._io[0], array.reshape(self.input_shape))
+    def _set_inputs(self, x: Inputs) -> None:
+        arrays = [x] if isinstance(x, np.ndarray) else list(x)
+        for number, array in zip(self._io[: self.input_count], arrays, strict=True):
+            if array.dtype != np.int8:
+                raise TypeError(f"the input is int8, not {array.dtype}")
+            self.put(number, array.reshape(self.shape(number)))
 
     @staticmethod
     def _bytes(array: Uint8Array) -> Any:

@@ -47,6 +47,7 @@ typedef struct {
     uint8_t  order;       /* fk_channel_order                                          */
     uint8_t  fit;         /* fk_fit                                                    */
     uint8_t  class_count; /* classes that can be asked for with fk_model_score         */
+    uint8_t  input_count; /* at least 1; a picture is the first                        */
     uint8_t  output_count;
     uint16_t operator_count;
     uint16_t tensor_count;
@@ -80,7 +81,7 @@ size_t fk_model_arena_size(const fk_model *model);
 int fk_model_infer(const fk_model *model, const fk_row_source *rows, uint8_t *arena,
                    size_t arena_size);
 
-/* The same with the input tensor filled by the caller, already quantised. The
+/* The same with the first input tensor filled by the caller, already quantised. The
  * run may overwrite its input: memory is shared as soon as it can be. */
 int fk_model_run(const fk_model *model, uint8_t *arena, size_t arena_size);
 int8_t *fk_model_input(const fk_model *model, uint8_t *arena);

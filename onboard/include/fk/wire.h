@@ -153,7 +153,7 @@
 #define FK_FKM_FLAGS                         24u /* 4 B: bit 0: every tensor kept; bit 1: dead channels removed */
 #define FK_FKM_TENSORS                       28u /* 4 B: offset of the tensors */
 #define FK_FKM_OPERATORS                     32u /* 4 B: offset of the operators, in the order they run */
-#define FK_FKM_IO                            36u /* 4 B: offset of the input, then the outputs */
+#define FK_FKM_IO                            36u /* 4 B: offset of the inputs, then the outputs */
 #define FK_FKM_HEADS                         40u /* 4 B: offset of the heads */
 #define FK_FKM_LABELS                        44u /* 4 B: offset of the class names, each ended by a zero byte */
 #define FK_FKM_THRESHOLDS                    48u /* 4 B: offset of a byte per class: the score from which it counts as present */
@@ -172,7 +172,8 @@
 #define FK_FKM_OUTPUT_COUNT                  78u /* 1 B: number of outputs */
 #define FK_FKM_HEAD_COUNT                    79u /* 1 B: number of heads */
 #define FK_FKM_CLASS_COUNT                   80u /* 1 B: number of classes */
-#define FK_FKM_RESERVED                      81u /* 15 B: 0 */
+#define FK_FKM_INPUT_COUNT                   81u /* 1 B: at least 1; a picture is the first */
+#define FK_FKM_RESERVED                      82u /* 14 B: 0 */
 #define FK_FKM_BYTES                         96u /* in all */
 
 /* FkmTensor: docs/SPEC.md */

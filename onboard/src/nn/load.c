@@ -42,6 +42,7 @@ static void read_header(fk_model *m, const uint8_t *p)
     m->order = p[FK_FKM_ORDER];
     m->fit = p[FK_FKM_FIT];
     m->class_count = p[FK_FKM_CLASS_COUNT];
+    m->input_count = p[FK_FKM_INPUT_COUNT];
     m->output_count = p[FK_FKM_OUTPUT_COUNT];
     m->head_count = p[FK_FKM_HEAD_COUNT];
     m->lut_count = p[FK_FKM_LUT_COUNT];
@@ -67,7 +68,7 @@ static int check_sections(const uint8_t *p, uint32_t crcs)
     } sections[] = {
         {FK_FKM_TENSORS, (uint64_t)fk_get_u16le(p + FK_FKM_TENSOR_COUNT) * FK_FKM_TENSOR_BYTES},
         {FK_FKM_OPERATORS, (uint64_t)fk_get_u16le(p + FK_FKM_OPERATOR_COUNT) * FK_FKM_RECORD},
-        {FK_FKM_IO, (1u + p[FK_FKM_OUTPUT_COUNT]) * FK_FKM_IO_BYTES},
+        {FK_FKM_IO, ((uint32_t)p[FK_FKM_INPUT_COUNT] + p[FK_FKM_OUTPUT_COUNT]) * FK_FKM_IO_BYTES},
         {FK_FKM_HEADS, p[FK_FKM_HEAD_COUNT] * FK_FKM_HEAD_BYTES},
         {FK_FKM_LABELS, fk_get_u16le(p + FK_FKM_LABELS_SIZE)},
         {FK_FKM_THRESHOLDS, p[FK_FKM_CLASS_COUNT]},
@@ -82,7 +83,7 @@ static int check_sections(const uint8_t *p, uint32_t crcs)
     return FK_OK;
 }
 
-/* The tensor of the input (0) or of an output (1, 2, ...). */
+/* The tensor of an input or, after them, of an output. */
 static int io_tensor(fk_tensor *t, const fk_model *m, unsigned index)
 {
     return fk_model_tensor(t, m, fk_get_u16le(m->io + index * FK_FKM_IO_BYTES + FK_FKM_IO_TENSOR));
@@ -91,7 +92,7 @@ static int io_tensor(fk_tensor *t, const fk_model *m, unsigned index)
 static int check_input(const fk_model *m)
 {
     fk_tensor input;
-    if (io_tensor(&input, m, 0) != FK_OK) {
+    if (m->input_count == 0 || io_tensor(&input, m, 0) != FK_OK) {
         return FK_ERR_CORRUPT;
     }
     if (m->order == FK_ORDER_NONE) {
@@ -141,8 +142,8 @@ static int check_plan(fk_model *m)
         scratch = step.scratch_size > scratch ? (uint32_t)step.scratch_size : scratch;
     }
     m->arena_size = m->scratch + scratch;
-    for (unsigned i = 0; i < m->output_count; i++) {
-        if (io_tensor(&tensor, m, 1 + i) != FK_OK) {
+    for (unsigned i = 0; i < (unsigned)m->input_count + m->output_count; i++) {
+        if (io_tensor(&tensor, m, i) != FK_OK) {
             return FK_ERR_CORRUPT;
         }
     }

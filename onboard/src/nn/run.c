@@ -58,7 +58,7 @@ int8_t *fk_model_input(const fk_model *m, uint8_t *arena)
 
 const int8_t *fk_model_output(const fk_model *m, const uint8_t *arena, unsigned index)
 {
-    return index < m->output_count ? (const int8_t *)arena + io_offset(m, 1 + index) : NULL;
+    return index < m->output_count ? (const int8_t *)arena + io_offset(m, (unsigned)m->input_count + index) : NULL;
 }
 
 /* Pixels 0..255 to the input's int8, in place, R and B swapped where the model

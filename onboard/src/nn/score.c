@@ -21,7 +21,7 @@ int fk_head_parse(fk_head *h, const fk_model *m, const uint8_t *arena, unsigned 
     h->grid_w = fk_get_u16le(p + FK_FKM_HEAD_GRID_W);
     h->depth = fk_get_u16le(p + FK_FKM_HEAD_DEPTH);
     if (output >= m->output_count ||
-        fk_model_tensor(&t, m, fk_get_u16le(m->io + (1 + output) * FK_FKM_IO_BYTES)) != FK_OK) {
+        fk_model_tensor(&t, m, fk_get_u16le(m->io + (m->input_count + output) * FK_FKM_IO_BYTES)) != FK_OK) {
         return FK_ERR_CORRUPT;
     }
     const uint64_t cells = (uint64_t)h->grid_h * h->grid_w * h->anchors;
