@@ -1,8 +1,8 @@
 """Removes channels that nobody can tell from a constant.
 
-A channel goes when its value is the same for every possible input and all that read it can have it folded into their
-biases, or when all its weights downstream are zero. What is left computes the same outputs, bit for bit: `verify`
-compares the result with the original.
+A channel goes when its value is the same for every possible input and all that read it can have it folded
+into their biases, or when all its weights downstream are zero. What is left computes the same outputs, bit
+for bit: `verify` compares the result with the original.
 """
 
 from dataclasses import replace
@@ -10,12 +10,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from framekeep_models.intervals import Range, channelwise, padded, ranges
+from framekeep_models.intervals import Range, channels_of, channelwise, padded, ranges
 from framekeep_models.ops_elementwise import Binary, Lut
 from framekeep_models.ops_shape import Mean, Resize
 from framekeep_models.ops_window import AvgPool, Conv, Depthwise, MaxPool, TransposeConv
 from framekeep_models.program import Op, Program
 
+Kept = npt.NDArray[np.int64]  # the channels that stay
 Mask = npt.NDArray[np.bool_]
 
 
@@ -40,14 +41,9 @@ def _at_least_one(mask: Mask) -> Mask:
     return mask if mask.any() else np.arange(len(mask)) == 0
 
 
-def _channels(program: Program, buffer: int) -> int:
-    shape = program.buffers[buffer].shape
-    return shape[-1] if shape else 1
-
-
 def _needed(program: Program, known: dict[int, Range]) -> dict[int, Mask]:
     """Which channels something downstream depends on: grows until nothing changes."""
-    needed = {b: np.zeros(_channels(program, b), bool) for b in known}
+    needed = {b: np.zeros(channels_of(program, b), bool) for b in known}
     for buffer in (*program.inputs, *program.outputs):  # what the outside sees stays as it is
         needed[buffer][:] = True
     while True:
@@ -75,11 +71,11 @@ def _require(op: Op, program: Program, known: dict[int, Range], needed: dict[int
 
 def _linked(op: Op, program: Program) -> bool:
     """Is output channel c made of input channel c alone?"""
-    same = all(_channels(program, b) == _channels(program, op.output) for b in op.inputs)
+    same = all(channels_of(program, b) == channels_of(program, op.output) for b in op.inputs)
     if isinstance(op, Depthwise | AvgPool | MaxPool):
-        return same and op.geometry.in_shape[2] == _channels(program, op.inputs[0])
+        return same and op.geometry.in_shape[2] == channels_of(program, op.inputs[0])
     if isinstance(op, Mean):
-        return same and op.sizes[2] == _channels(program, op.output)
+        return same and op.sizes[2] == channels_of(program, op.output)
     if isinstance(op, Binary):
         return channelwise(op, program)
     return same and isinstance(op, Lut | Resize)
@@ -128,8 +124,8 @@ def _shrink(
 def _shrink_conv(
     op: Conv,
     given: Range,
-    kept_in: npt.NDArray[np.int64] | None,
-    kept_out: npt.NDArray[np.int64] | None,
+    kept_in: Kept | None,
+    kept_out: Kept | None,
 ) -> None:
     if kept_in is not None:
         depth, channels = op.weights.shape[3], len(given.low)
@@ -149,7 +145,7 @@ def _shrink_conv(
     _resize_window(op, op.weights.shape[3], op.weights.shape[0])
 
 
-def _pick_outputs(op: Conv | Depthwise, kept: npt.NDArray[np.int64]) -> None:
+def _pick_outputs(op: Conv | Depthwise, kept: Kept) -> None:
     op.bias, op.multiplier, op.shift = op.bias[kept], op.multiplier[kept], op.shift[kept]
 
 
@@ -158,7 +154,7 @@ def _resize_window(op: Conv | Depthwise | AvgPool | MaxPool, inputs: int, output
     op.geometry = replace(geo, in_shape=(*geo.in_shape[:2], inputs), out_shape=(*geo.out_shape[:2], outputs))
 
 
-def _shrink_binary(op: Binary, shape: tuple[int, ...], kept: npt.NDArray[np.int64]) -> None:
+def _shrink_binary(op: Binary, shape: tuple[int, ...], kept: Kept) -> None:
     pixels = int(np.prod(shape[:-1]))
     if op.constant is None:
         op.dims = (1, 1, 1, pixels * len(kept))

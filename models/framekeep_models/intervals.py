@@ -1,7 +1,7 @@
-"""What values each channel can take, for every possible input: interval analysis on the exact integer arithmetic.
+"""What values each channel can take, for every possible input: intervals of the exact integer arithmetic.
 
-All the kernels' steps are monotone (multipliers are not negative), so the bounds of a sum give the bounds of the
-output, with the roundings that the flight code makes.
+All the kernels' steps are monotone (multipliers are not negative), so the bounds of a sum give the bounds
+of the output, with the roundings that the flight code makes.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from framekeep_models.fixedpoint import multiply, scale, wrap32
 from framekeep_models.ops_elementwise import Binary, Lut
-from framekeep_models.ops_shape import Fill, Mean, Resize
-from framekeep_models.ops_window import AvgPool, Conv, Depthwise, MaxPool, TransposeConv, Weighted
+from framekeep_models.ops_shape import Mean, Resize
+from framekeep_models.ops_window import AvgPool, Conv, Depthwise, MaxPool, Weighted
 from framekeep_models.program import Kind, Op, Program
 from framekeep_models.quantise import ADD_LEFT_SHIFT
 
@@ -38,6 +38,11 @@ def anything(channels: int) -> Range:
     return Range(np.full(channels, -128, np.int64), np.full(channels, 127, np.int64))
 
 
+def channels_of(program: Program, buffer: int) -> int:
+    shape = program.buffers[buffer].shape
+    return shape[-1] if shape else 1
+
+
 def ranges(program: Program) -> dict[int, Range]:
     """The range of every buffer."""
     known = {
@@ -47,13 +52,11 @@ def ranges(program: Program) -> dict[int, Range]:
     for op in program.ops:
         writers[op.output] = writers.get(op.output, 0) + 1
     for op in program.ops:
-        shape = program.buffers[op.output].shape
-        channels = shape[-1] if shape else 1
         rule = _RULES.get(type(op))
         result = None
         if rule is not None and writers[op.output] == 1:
             result = rule(op, program, known)
-        known[op.output] = anything(channels) if result is None else result
+        known[op.output] = anything(channels_of(program, op.output)) if result is None else result
     return known
 
 
@@ -180,4 +183,3 @@ _RULES: dict[type[Op], Callable[..., Range | None]] = {
     Resize: _resize,
     Binary: _binary,
 }
-OPAQUE = (Fill, TransposeConv)
