@@ -4,6 +4,8 @@ import pytest
 from framekeep_ground import formats
 from framekeep_onboard import FkError
 from framekeep_onboard._fk import ffi, lib
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.contract.packets import Downlink, Source, decision, record
 
@@ -161,3 +163,51 @@ def test_no_packet_is_larger_than_announced(chunk_size: int) -> None:
     packets = downlink.all()
     assert max(len(p) for p in packets) <= downlink.cap
     assert all(len(p) == formats.TmHeader.parse(p).length + 7 for p in packets)
+
+
+FAILURES = ["FK_ERR_IO", "FK_ERR_ECC", "FK_ERR_NOENT", "FK_ERR_CORRUPT"]
+CALLS = ["record", "record_sent", "frame", "read", "frame_sent"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 250), max_size=4),
+    records=st.integers(0, 4),
+    trouble=st.lists(
+        st.dictionaries(st.sampled_from(CALLS), st.sampled_from(FAILURES), max_size=2), max_size=25
+    ),
+)
+def test_after_any_trouble_the_rest_comes_down_and_the_counts_have_no_gap(
+    sizes: list[int], records: int, trouble: list[dict[str, str]]
+) -> None:
+    source = Source(records=[record(decision(n)) for n in range(records)])
+    for frame_id, size in enumerate(sizes):
+        source.add(frame_id, bytes([frame_id]) * size)
+    downlink = Downlink(source, chunk_size=100)
+    packets = []
+    for failing in trouble:
+        source.fail = {name: getattr(lib, error) for name, error in failing.items()}
+        try:
+            packets.append(downlink.next())
+        except FkError:
+            assert failing, "an error without a cause"
+    source.fail = {}
+    most = records + sum(1 + -(-size // 100) for size in sizes) + 1
+    for _ in range(most):
+        packets.append(downlink.next())
+    assert packets[-1] == b"", "it does not come to an end"
+
+    packets = [p for p in packets if p]
+    for apid in (100, 101):
+        heads = [formats.TmHeader.parse(p) for p in packets]
+        counts = [h.sequence & 0x3FFF for h in heads if h.packet_id & 0x7FF == apid]
+        assert counts == list(range(len(counts)))
+    assert [data_of(p).frame_id for p in packets if p[8] == 1] == list(range(records))
+    for frame_id in {data_of(p).frame_id for p in packets if p[8] == 2}:
+        parts = [
+            formats.ChunkPacket.parse(p) for p in packets if p[8] == 3 and data_of(p).frame_id == frame_id
+        ]
+        whole = bytes([frame_id]) * sizes[frame_id]
+        for part in parts:
+            assert whole[part.data.offset :].startswith(part.bytes)
+    assert sorted(set(source.sent)) == list(range(len(sizes))), "a frame waits for ever"
