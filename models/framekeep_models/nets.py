@@ -35,10 +35,7 @@ PERSON_96 = ChainConfig(
 SHIP_80 = ChainConfig(
     side=80, first=8, blocks=((16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (64, 1), (96, 2))
 )
-# 24x24 cells of 8 pixels, of which each sees about 100 pixels around it.
-SHIP_GRID = ChainConfig(
-    side=192, first=8, blocks=((16, 2), (32, 1), (48, 2), (48, 1), (48, 1), (48, 1), (48, 1), (48, 1))
-)
+# 20x20 cells of 8 pixels, of which each sees about 80 pixels around it.
 SHELF_FILL = ChainConfig(side=160, first=8, blocks=((16, 2), (32, 1), (48, 2), (48, 1), (48, 1), (48, 1)))
 # Output channels of vww_96_int8's fourteen dense convolutions: those that live, and room in the last nine
 # for more.

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
     parser.add_argument("--teachers", type=Path, help="folder of the public models (default DATA/tflite)")
-    parser.add_argument("--start", type=Path, help="person_grid: the .tflite whose layers it begins with")
+    parser.add_argument("--start", type=Path, help="grids: the .tflite whose layers they begin with")
     parser.add_argument("--positive", help="classifier: the label that counts as present")
     parser.add_argument("--side", type=int, default=96, help="classifier: input size in pixels (default 96)")
     parser.add_argument(

@@ -45,20 +45,24 @@ class GridRecipe:
     limits: str = ""
 
 
+TRAINED = Path("models/trained")  # grids begin with the layers of the models that ship
+
+
 def boxes_of(folder: str) -> Callable[[Options, str], list[Picture]]:
     return lambda options, split: read_coco(options.data / folder / f"annotations_{split}.json")
 
 
 SHIP = GridRecipe(
     name="ship_grid",
-    about="where are the ships in a scene seen from above? A heat map of their centres, 8 pixels a cell.",
+    about="where are the ships in a scene seen from above? A heat map of their centres, 16 pixels a cell.",
     labels=("ship",),
-    shape=GridShape(192, 192, 8),
+    shape=GridShape(192, 192, 16),
     kind="centres",
     draws=lambda o: [Draw(p, 6, 0.45) for p in boxes_of("sat_ships_scenes")(o, "train")],
-    net=lambda _o, _images: nets.grid_chain(nets.SHIP_GRID),
+    net=lambda o, images: nets.grid_on(backbone(o.start or TRAINED / "ship_80.tflite", 16, images)),
     held=boxes_of("sat_ships_scenes"),
-    fit=FitConfig(epochs=16, batch=32, quarter_turns=True, flips=False),
+    fit=FitConfig(epochs=16, batch=32, rate=2e-3, quarter_turns=True, flips=False),
+    tiles=2,
     alarms=0.5,
     limits="""\
 All scenes are CC BY 4.0 as tagged, from Google Earth at 0.4 to 0.6 m a pixel; every one holds a boat, so
@@ -100,7 +104,7 @@ PERSON = GridRecipe(
     shape=GridShape(160, 128, 16),
     kind="centres",
     draws=person_draws,
-    net=lambda o, images: nets.grid_on(backbone(o.start or o.data / "tflite/vww_96_int8.tflite", 16, images)),
+    net=lambda o, images: nets.grid_on(backbone(o.start or TRAINED / "person_96_all.tflite", 16, images)),
     held=boxes_of("person_frames"),
     fit=FitConfig(epochs=6, batch=64, rate=1e-3),
     limits="""\

@@ -36,7 +36,7 @@ pictures."""
 def warm_fit(everything: bool) -> FitConfig:
     """Few scenes: small steps that stay near the start, more weight on the teachers. Many: larger steps."""
     if everything:
-        return FitConfig(epochs=8, rate=1.5e-3)
+        return FitConfig(epochs=4, rate=1.5e-3)
     return FitConfig(epochs=8, rate=4e-4, hard_share=0.25)
 
 
@@ -49,7 +49,9 @@ def person_recipe(name: str, everything: bool, warm: bool) -> Recipe:
 
     def pool(options: Options, rng: np.random.Generator) -> Pool:
         assert options.teachers is not None
-        return make_pool(draws(options), 96, rng, PersonTeachers(options.teachers), mixed=0.15)
+        return make_pool(
+            draws(options), 96, rng, PersonTeachers(options.teachers), mixed=0.08 if everything else 0.15
+        )
 
     def net(options: Options, crops: Pool) -> nn.Sequential:
         if not warm:
