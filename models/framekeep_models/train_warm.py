@@ -36,9 +36,9 @@ def backbone(path: Path, stride: int, images: U8) -> list[nn.Module]:
     """The layers of a trained chain up to those with one cell per `stride` pixels, batch norm put back."""
     layers: list[nn.Module] = []
     reached = 1
-    for layer in with_batch_norm(without_constants(chain_from_tflite(path), images), images):
-        if isinstance(layer, nn.AvgPool2d | nn.Linear):
-            break
+    whole = chain_from_tflite(path)
+    ends = next(k for k, layer in enumerate(whole) if isinstance(layer, nn.AvgPool2d))
+    for layer in with_batch_norm(whole[:ends], images):
         if isinstance(layer, SameConv2d):
             reached *= layer.stride[0]
             if reached > stride:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 from framekeep_models.data import DataError, Picture, read_coco, read_csv, read_folder, read_pictures
 from framekeep_models.data_crops import FAULTS, Draw, label_window, make_pool, read_rgb, shrink, spoil
+from framekeep_models.data_duplicates import hashes_of, near_pairs, perceptual_hash
 from PIL import Image
 
 
@@ -128,3 +130,24 @@ def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:
     broken.write_bytes(b"no jpeg")
     with pytest.raises(DataError, match=r"broken\.jpg: not a picture"):
         read_rgb(broken)
+
+
+def test_near_copies_are_found_and_others_are_not(tmp_path: Path) -> None:
+    """Bundled photographs: each against a smaller, recompressed copy of itself, and against all others."""
+    photographs = [
+        skimage.data.astronaut(),
+        skimage.data.chelsea(),
+        skimage.data.coffee(),
+        skimage.data.rocket(),
+    ]
+    paths = []
+    for k, photograph in enumerate(photographs):
+        Image.fromarray(photograph).save(tmp_path / f"{k}.png")
+        Image.fromarray(photograph).resize((160, 120)).save(tmp_path / f"{k}.jpg", quality=40)
+        paths.append((Picture(tmp_path / f"{k}.png", 1), Picture(tmp_path / f"{k}.jpg", 1)))
+    pairs = near_pairs(hashes_of([a for a, _ in paths]), hashes_of([b for _, b in paths]))
+    assert sorted((p.first.path.stem, p.second.path.stem) for p in pairs) == [(c, c) for c in "0123"]
+
+
+def test_flat_pictures_are_nobodys_copies() -> None:
+    assert perceptual_hash(np.full((50, 50, 3), 77, np.uint8)) is None
