@@ -7,11 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from framekeep_ground.formats import ChunkHeader, DecisionPacket, DecisionRecord, PacketTrailer, TmHeader
 from framekeep_onboard.events import Event, Frame, Pass
 
 from framekeep_sim.camera import to_frame
 from framekeep_sim.dataset import Dataset, Item, Labels
-from framekeep_sim.mission import Mission
+from framekeep_sim.mission import Mission, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,10 @@ class Flight:
     passes: int = 0
 
     def events(self) -> Iterator[Event]:
+        """Frames and passes; decision records go down before their ring in flash overflows."""
         camera, link = self.mission.camera, self.mission.downlink
+        window = records_held(self.mission.store)
+        waiting = 0
         for index, (item, frame) in enumerate(self._decoded()):
             if isinstance(frame, str):
                 self.skipped.append((item.name, frame))
@@ -45,9 +49,14 @@ class Flight:
             time = camera.time(Fraction(after))
             self.shots.append(Shot(index, item.name, item.labels, time))
             yield Frame(frame, time)
+            waiting += 1
             if link.pass_every and len(self.shots) % link.pass_every == 0:
                 self.passes += 1
                 yield Pass(link.pass_bytes)
+                waiting = 0
+            elif waiting == window:
+                yield Pass(records_budget(waiting, link.chunk_bytes))
+                waiting = 0
         self.passes += 1
         yield Pass(link.last_pass_bytes)
 
@@ -72,6 +81,26 @@ class Flight:
             return to_frame(item.open(), self.mission.camera)
         except Exception as error:  # whatever a decoder says of a broken file; the run goes on
             return picture_error(error)
+
+
+def records_held(store: Store) -> int:
+    """Decision records that the ring in flash holds at least, one of its segments being erased."""
+    entry = 256  # a batch of records with its header, see FK_PIPELINE_BATCH
+    unit = max(store.program_unit, entry)
+    batch = (entry - 24) // DecisionRecord.sizeof()
+    held: int = (store.log_segments - 1) * (store.segment_size // unit - 2) * batch
+    return held
+
+
+def records_budget(records: int, chunk_bytes: int) -> int:
+    """Bytes of a pass that carries so many decision records and nothing else.
+
+    A pass ends when the largest packet no longer fits into what is left.
+    """
+    largest = TmHeader.sizeof() + ChunkHeader.sizeof() + PacketTrailer.sizeof() + chunk_bytes
+    record = DecisionPacket.sizeof()
+    budget: int = (records - 1) * record + max(largest, record)
+    return budget
 
 
 def picture_error(error: Exception) -> str:

@@ -1,0 +1,30 @@
+"""Every frame leaves a decision record on the ground, also when nobody listens for long."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from framekeep_ground import cli as ground
+from framekeep_sim import cli as sim
+from PIL import Image
+
+MISSION = Path(__file__).parents[2] / "missions" / "security.toml"
+
+
+@pytest.mark.parametrize("pass_every", [0, 100, 999])
+def test_records_reach_the_ground_when_frames_outnumber_their_ring(tmp_path: Path, pass_every: int) -> None:
+    pictures = tmp_path / "night"
+    pictures.mkdir()
+    for i in range(600):  # the ring of this mission holds some 250; all black, so nothing is encoded
+        Image.new("L", (16, 12)).save(pictures / f"{i:03}.png")
+    mission = tmp_path / "mission.toml"
+    text = MISSION.read_text().replace("../models", str(MISSION.parents[1] / "models"))
+    mission.write_text(text.replace("pass_every = 0", f"pass_every = {pass_every}"))
+
+    run, decoded = tmp_path / "run", tmp_path / "decoded"
+    assert sim.main(["run", str(pictures), "--mission", str(mission), "--out", str(run), "--json"]) == 0
+    assert ground.main(["decode", str(run / "downlink.bin"), "--out", str(decoded), "--json"]) == 0
+
+    rows = list(csv.DictReader((decoded / "decisions.csv").open()))
+    assert [int(row["frame_id"]) for row in rows] == list(range(1, 601))
+    assert {row["reason"] for row in rows} == {"DARK"}
