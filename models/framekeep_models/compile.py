@@ -13,6 +13,7 @@ from framekeep_models.lower import lower
 from framekeep_models.plan import Plan, plan
 from framekeep_models.program import Program
 from framekeep_models.tflite_model import Model, load
+from framekeep_models.tflite_simplify import simplify
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Compiled:
     image: bytes
-    model: Model
+    model: Model  # as it is in the file
+    simple: Model  # as it was lowered: some nodes rewritten, so that some tensors are gone
     program: Program
     plan: Plan
     contract: Contract
@@ -41,7 +43,8 @@ def compile_model(
     wishes, options = wishes or Wishes(), options or Options()
     blob = source if isinstance(source, bytes) else source.read_bytes()
     model = load(blob)
-    program, notes = lower(model)
+    simple, rewrites = simplify(model)
+    program, notes = lower(simple)
     if model.labels and not wishes.labels:
         wishes = Wishes(**{**_fields(wishes), "labels": model.labels})
     before = {"macs": program.macs(), "weight_bytes": program.weight_bytes()}
@@ -54,7 +57,7 @@ def compile_model(
     digest = hashlib.sha256(blob).digest()
     flags = (fkm.FLAG_KEEP_ALL if options.keep_all else 0) | (fkm.FLAG_DEAD_REMOVED if removed else 0)
     image = fkm.write(program, planned, contract, digest[:8], flags)
-    all_notes = (*notes, *wishes.notes)
+    all_notes = (*rewrites, *notes, *wishes.notes)
     report = {
         "model_id": digest[:8].hex(),
         "image_bytes": len(image),
@@ -68,7 +71,7 @@ def compile_model(
         "classes": list(contract.labels) or contract.class_count,
         "notes": list(all_notes),
     }
-    return Compiled(image, model, program, planned, contract, all_notes, report)
+    return Compiled(image, model, simple, program, planned, contract, all_notes, report)
 
 
 def _fields(wishes: Wishes) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def _head(  # noqa: PLR0917
         differences = np.exp(-np.arange(256) * buffer.scale)
         table = np.round(differences * (2**24 - 1)).astype("<u4").tobytes()
         return Head(HeadKind.SOFTMAX, output, grid, depth, table, first)
-    scores = values if probabilities else 1 / (1 + np.exp(-values))
+    scores = values if probabilities else 1 / (1 + np.exp(-np.clip(values, -60, 60)))
     # a probability of 255/256 is all that an int8 softmax can say, so 255
     table = np.clip(np.floor(scores * 256), 0, 255).astype(np.uint8).tobytes()
     return Head(HeadKind.TABLE, output, grid, depth, table, first)

@@ -1,4 +1,4 @@
-"""RESHAPE, SQUEEZE, PAD, PADV2, CONCATENATION, SPLIT, STRIDED_SLICE, TRANSPOSE, MEAN and the RESIZEs."""
+"""Operators that move values (RESHAPE, PAD, TILE, SPLIT, STRIDED_SLICE ...), MEAN and the RESIZEs."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def same_scale(a: Tensor, b: Tensor) -> None:
         raise ModelError(f"{describe(a)} and {describe(b)} differ in scale or zero point")
 
 
-@lowers("RESHAPE", "SQUEEZE")
+@lowers("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 def reshape(state: Lowering, node: Operator) -> None:
     source, out = state.source(node), state.out(node)
     quantisation(out)
@@ -46,6 +46,23 @@ def pad(state: Lowering, node: Operator) -> None:
     state.ops.append(fill)
     box = Box(given.shape, strides(given.shape), steps, 0, offset)
     state.ops += copies(source, output, box, (node.index,))
+
+
+@lowers("TILE")
+def tile(state: Lowering, node: Operator) -> None:
+    """Each axis is walked twice: once for the copies, where the input stands still."""
+    source, given, out = state.source(node), state.tensor(node, 0), state.out(node)
+    same_scale(given, out)
+    times = [int(v) for v in state.constant(node, 1).reshape(-1)]
+    if len(times) != len(given.shape) or tuple(np.multiply(times, given.shape)) != out.shape:
+        raise ModelError(f"multiples of {times} do not make {list(out.shape)}")
+    output = state.new_buffer(out)
+    dims, ins, outs = [], [], []
+    for n, size, a, b in zip(times, given.shape, strides(given.shape), strides(out.shape), strict=True):
+        dims += [n, size]
+        ins += [0, a]
+        outs += [size * b, b]
+    state.ops += copies(source, output, Box(tuple(dims), tuple(ins), tuple(outs)), (node.index,))
 
 
 @lowers("CONCATENATION")

@@ -10,6 +10,7 @@ What TFLite Micro does and a reader might not expect:
 - RELU6 as an operator of its own clamps and never rescales: the output's scale is not looked at.
 - CONCATENATION, PAD, MAX_POOL_2D, TRANSPOSE, RESIZE_* and the like move bytes: scales are taken as equal.
 - FULLY_CONNECTED per tensor multiplies two scales in float32 (see `quantise`).
+- SPACE_TO_BATCH_ND is the exception: TFLite Micro pads it with 0, here as in LiteRT it is the zero point.
 - MEAN folds 1/count into its multiplier; AVERAGE_POOL_2D divides, halves away from zero.
 """
 

@@ -83,7 +83,7 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...], int]] = {
     ),
     "SUB": ("SubOptions", (_ACT,), 2),
     "TANH": ("", (), 2),
-    "TILE": ("", (), 2),
+    "TILE": ("", (), 1),
     "TRANSPOSE": ("TransposeOptions", (), 2),
     "TRANSPOSE_CONV": ("TransposeConvOptions", (*_STRIDES, _ACT), 4),  # 4: with an activation
 }

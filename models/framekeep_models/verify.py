@@ -88,7 +88,8 @@ def verify(
     subjects = [_Subject(whole), _Subject(compile_model(source, wishes))]
     model, shapes = whole.model, subjects[0].engine.input_shapes
     given = list(zip(*(seeded_inputs(s) for s in shapes), strict=True)) if inputs is None else list(inputs)
-    result = Result(tensors=len(_comparable(model)))
+    comparable = {i for i in _comparable(whole.simple) if i < len(model.tensors)}
+    result = Result(tensors=len(comparable))
     for done, sample in enumerate(given):
         x = [sample] if isinstance(sample, np.ndarray) else list(sample)
         expected = reference.run(model, [as_model_input(model, whole, v, i) for i, v in enumerate(x)])
@@ -104,7 +105,6 @@ def verify(
                 result.differences.append(f"input {done}: the output differs from the golden file")
         result.inputs += 1
         progress(done + 1, len(given))
-    comparable = _comparable(model)
     result.compared = len(subjects[0].seen & comparable)
     held = {v.tensor for b in subjects[1].buffers.values() for v in b.views}
     result.surviving, result.survivors_compared = len(held & comparable), len(subjects[1].seen & comparable)
