@@ -40,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             modules[name].add_arguments(sub)
     options = parser.parse_args(arguments)
     try:
-        return int(modules[options.command].run(options))
+        status = int(modules[options.command].run(options))
+        sys.stdout.flush()  # here, where a reader that has left is no traceback
+        return status
     except UserError as error:
         print(f"fk-ground: {error}", file=sys.stderr)
     except BrokenPipeError:  # the reader of our output has left: nothing more to say to it

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from framekeep_ground.sheet import Card, sheet
 TOOL = "fk-ground decode"
 GAP_COLUMNS = ("kind", "apid", "frame_id", "first", "last", "count")
 STATUS_COLUMNS = ("status", "file", "received", "shown")
+SIDE_MAX = 4096  # pixels; no frame is larger, so a picture that says so is damaged
+TABLES_EVERY = 20.0  # seconds between the tables of a live source
 PROGRESS_FROM = 8 << 20  # bytes; smaller inputs are done before a bar can be read
 
 EPILOG = """\
@@ -65,18 +68,27 @@ class _Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.written: set[str] = set()
+        self.others: set[str] = set()  # pictures that somebody else put there
         self.ours = _is_ours(path / "summary.json")
 
     def picture(self, name: str, data: bytes) -> None:
         write_bytes(self.path / name, data)
         self.written.add(name)
 
+    def forget_partial(self) -> None:
+        self.written = {name for name in self.written if not name.startswith("partial/")}
+
     def remove_stale(self) -> None:
         if not self.ours:
-            return
-        for old in [*self.path.glob("frames/*.jpg"), *self.path.glob("partial/*.jpg")]:
-            if old.stem.isdigit() and str(old.relative_to(self.path)) not in self.written:
-                old.unlink()
+            self.ours = True  # from now on: whatever else was there stays
+            self.others = set(self._numbered()) - self.written
+        for name in set(self._numbered()) - self.written - self.others:
+            (self.path / name).unlink()
+
+    def _numbered(self) -> Iterator[str]:
+        for path in [*self.path.glob("frames/*.jpg"), *self.path.glob("partial/*.jpg")]:
+            if path.stem.isdigit():
+                yield f"{path.parent.name}/{path.name}"
 
 
 def _is_ours(summary: Path) -> bool:
@@ -86,24 +98,40 @@ def _is_ours(summary: Path) -> bool:
         return False
 
 
-def decode(inputs: Iterable[bytes], out: Path, source: str) -> dict[str, Any] | None:
-    """Decode what `inputs` yield into the folder `out`; the summary, or None if there was no packet."""
+def decode(
+    inputs: Iterable[bytes], out: Path, source: str, every: float | None = None
+) -> dict[str, Any] | None:
+    """Decode what `inputs` yield into the folder `out`; the summary, or None if there was no packet.
+
+    With `every`, the tables are written each so many seconds, for those who watch a live source.
+    """
     folder = _Folder(out)
     decoder = Decoder(lambda picture, data: folder.picture(f"frames/{picture.frame_id}.jpg", data))
     interrupted = False
+    written = time.monotonic()
     try:
         for piece in inputs:
             decoder.feed(piece)
+            if every is not None and time.monotonic() > written + every and any(decoder.packets.values()):
+                _write(decoder, folder, source, interrupted=False)
+                written = time.monotonic()
     except KeyboardInterrupt:
         interrupted = True
     decoder.feed(b"", last=True)
-    if not sum(decoder.packets.values()):
+    if not any(decoder.packets.values()):
         return None
+    return _write(decoder, folder, source, interrupted=interrupted)
+
+
+def _write(decoder: Decoder, folder: _Folder, source: str, *, interrupted: bool) -> dict[str, Any]:
+    """All tables, and the pictures that are not whole, as far as is known."""
+    out = folder.path
+    folder.forget_partial()
     frames = _frames(decoder, folder)
     gaps = decoder.gaps()
     summary = _summary(decoder, frames, gaps) | {"source": source, "interrupted": interrupted}
-    decisions = decoder.decisions()
-    write_csv(out / "decisions.csv", tables.DECISION_COLUMNS, tables.rows(decisions, tables.DECISION_COLUMNS))
+    decisions = tables.rows(decoder.decisions(), tables.DECISION_COLUMNS)
+    write_csv(out / "decisions.csv", tables.DECISION_COLUMNS, decisions)
     write_csv(out / "frames.csv", [*tables.FRAME_COLUMNS, *STATUS_COLUMNS], map(_frame_row, frames))
     write_csv(out / "gaps.csv", GAP_COLUMNS, ([getattr(gap, c) for c in GAP_COLUMNS] for gap in gaps))
     with replacing(out / "index.html") as file:
@@ -121,6 +149,7 @@ def decode(inputs: Iterable[bytes], out: Path, source: str) -> dict[str, Any] | 
 def _frames(decoder: Decoder, folder: _Folder) -> list[_Frame]:
     """Every picture with its status; writes what there is of those that are not whole."""
     infos = _info_rows(decoder)
+    decoder.note_headers()
     judged = [_judge(decoder, picture) for picture in decoder.pictures()]
     best: dict[int, _Frame] = {}
     for frame, _ in judged:
@@ -162,6 +191,8 @@ def _shown(made: Repaired) -> str:
 def _opens(data: bytes) -> bool:
     try:
         with Image.open(io.BytesIO(data)) as image:
+            if max(image.size) > SIDE_MAX:
+                return False
             image.load()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False
@@ -287,9 +318,12 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"--timeout {options.timeout}: must be above 0")
     if options.out.exists() and not options.out.is_dir():
         raise UserError(f"{options.out}: is a file; name a folder for the output")
+    for name in options.source:
+        sources.check(name)
     with _progress(options.source) as shown:
         source = " ".join(options.source)
-        summary = decode(shown(_all(options.source, options.timeout)), options.out, source)
+        every = TABLES_EVERY if any(map(sources.is_live, options.source)) else None
+        summary = decode(shown(_all(options.source, options.timeout)), options.out, source, every)
     if summary is None:
         print(f"fk-ground: {source}: no packet found; is it a framekeep downlink?", file=sys.stderr)
         return 1

@@ -61,7 +61,6 @@ class Decoder:
         self._input_gaps: list[tuple[int, int]] = []
         self._known = _joined([], formats.DecisionPacket)  # what decisions() gave last
         self._known_of = 0  # and from how many packets
-        self._all_in = False  # the headers of pictures that are not whole were noted
         self._behind = 0  # where the last packet ended, in the input
 
     # --- what comes in ---
@@ -124,14 +123,15 @@ class Decoder:
         """All pictures that a packet spoke of, by frame id."""
         return [self._reassembly.pictures[key] for key in sorted(self._reassembly.pictures)]
 
+    def note_headers(self) -> None:
+        """Take the headers of pictures that are not whole, to be lent to others."""
+        for picture in self.pictures():
+            known = picture.known()
+            if known and known[0][0] == 0 and (header := parse_header(known[0][1])):
+                self.headers.setdefault(header.data, (header, picture.frame_id))
+
     def lent_headers(self, frame_id: int) -> Iterator[Header]:
         """Headers of other pictures, those of the frames nearest to `frame_id` first."""
-        if not self._all_in:
-            self._all_in = True
-            for picture in self.pictures():
-                known = picture.known()
-                if known and known[0][0] == 0 and (header := parse_header(known[0][1])):
-                    self.headers.setdefault(header.data, (header, picture.frame_id))
         for header, _ in sorted(self.headers.values(), key=lambda entry: abs(entry[1] - frame_id)):
             yield header
 

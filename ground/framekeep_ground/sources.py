@@ -5,7 +5,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from framekeep_ground.errors import UserError
@@ -41,22 +40,25 @@ def pieces(source: str, timeout: float | None = None) -> Iterator[bytes]:
     return _from_path(source)
 
 
-def _from_path(source: str) -> Iterator[bytes]:
+def check(source: str) -> None:
+    """Raise for a file that cannot be read, before anything is written."""
     path = Path(source)
+    if is_live(source):
+        return
     if path.is_dir():
         raise UserError(f"{source}: is a folder; name the file that holds the packets")
     try:
-        file = path.open("rb")
+        path.open("rb").close()
     except FileNotFoundError:
         hint = "name a file, - for standard input, udp://:PORT, tcp://HOST:PORT or serial:///dev/ttyX"
         raise UserError(f"{source}: no such file; {hint}") from None
-    with file:
-        yield from _from_file(file)
 
 
-def _from_file(file: BinaryIO) -> Iterator[bytes]:
-    while piece := file.read(PIECE):
-        yield piece
+def _from_path(source: str) -> Iterator[bytes]:
+    check(source)
+    with Path(source).open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
 
 
 def _from_pipe() -> Iterator[bytes]:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -198,6 +199,20 @@ def test_a_source_that_cannot_be_read_is_one_line_and_exit_2(
     assert not (tmp_path / "out").exists()
 
 
+def test_one_missing_pass_of_several_leaves_nothing_half_done(
+    downlink: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["decode", str(downlink), str(tmp_path / "gone"), "--out", str(tmp_path / "out")]) == 2
+    assert "no such file" in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_that_leaves_early_is_no_traceback() -> None:
+    command = f"{sys.executable} -m framekeep_ground.cli export xtce | head -c 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("<", "")
+
+
 def test_an_output_that_is_a_file(downlink: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["decode", str(downlink), "--out", str(downlink)]) == 2
     assert "is a file" in one_line(capsys.readouterr().err)
@@ -211,7 +226,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(downlink: Path, tmp_pat
         ["bash", "-c", limit], capture_output=True, text=True, env=env, timeout=60, check=False
     )
     assert done.returncode == 2, done.stderr
-    one_line(done.stderr)
+    assert re.search(rf"{out}/\S+: cannot be written: ", one_line(done.stderr))
     main(["decode", str(downlink), "--out", str(tmp_path / "whole")])
     for path in out.rglob("*"):
         if path.is_file():
@@ -323,6 +338,24 @@ def test_ctrl_c_ends_a_live_source_cleanly(tmp_path: Path) -> None:
         assert process.stderr.read() == b""
     assert json.loads((out / "summary.json").read_text())["interrupted"] is True
     assert len(table(out / "frames.csv")) == 3
+
+
+def test_a_live_source_can_be_watched(tmp_path: Path) -> None:
+    out, packets = tmp_path / "out", sent().packets
+    half = next(n for n, p in enumerate(packets) if p[8] == 3) + 12
+    theirs = out / "partial/77.jpg"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"theirs")
+
+    def pieces():  # type: ignore[no-untyped-def]
+        yield b"".join(packets[:half])
+        assert [row["status"] for row in table(out / "frames.csv")] == ["partial"]
+        assert (out / "partial/5.jpg").exists()
+        yield b"".join(packets[half:])
+
+    decode(pieces(), out, "live", every=0)
+    assert [row["status"] for row in table(out / "frames.csv")] == ["complete"] * 3
+    assert [p.name for p in (out / "partial").iterdir()] == ["77.jpg"], "ours is whole now, theirs stays"
 
 
 def test_an_interrupt_keeps_what_came_so_far(tmp_path: Path) -> None:
