@@ -20,7 +20,9 @@ POINTER_CALLS: Mapping[str, tuple[str, ...]] = {
     "selftest.c": _FLASH,
     "step.c": ("op_*.c:parse*",),  # of fk_operator
     "run.c": ("op_*.c:run*", "pipeline.c:scaled_row"),  # of fk_operator and fk_row_source
-    **dict.fromkeys(("flash.c", "frame.c", "mount.c", "reclaim.c", "record.c", "ring.c", "segment.c"), _FLASH),
+    **dict.fromkeys(
+        ("flash.c", "frame.c", "mount.c", "reclaim.c", "record.c", "ring.c", "segment.c"), _FLASH
+    ),
     "downlink.c": (  # of fk_downlink_source
         "pipeline.c:next_record",
         "pipeline.c:record_sent",
