@@ -56,7 +56,12 @@ static int parse_copy(fk_step *step, const fk_model *m, const uint8_t *record)
     }
     c->in_offset = fk_get_u32le(record + FK_FKM_COPY_IN_OFFSET);
     c->out_offset = fk_get_u32le(record + FK_FKM_COPY_OUT_OFFSET);
-    const int ok = box_ok(c->dims, c->in_stride, c->in_offset, step->input.size) &&
+    uint64_t moved = 1; /* no more than there is room for: a run must end */
+    for (unsigned d = 0; d < 4 && moved <= step->output.size; d++) {
+        moved *= c->dims[d];
+    }
+    const int ok = moved <= step->output.size &&
+                   box_ok(c->dims, c->in_stride, c->in_offset, step->input.size) &&
                    box_ok(c->dims, c->out_stride, c->out_offset, step->output.size);
     return ok ? FK_OK : FK_ERR_CORRUPT;
 }
