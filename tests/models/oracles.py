@@ -88,6 +88,6 @@ def noise(model: Model, seed: int) -> list[Array]:
     for index in model.inputs:
         tensor = model.tensors[index]
         raw = rng.integers(0, 256, tensor.shape) * (1 + seed % 3) // 3
-        is_float = tensor.dtype == np.float32
-        arrays.append((raw / 128 - 1).astype(np.float32) if is_float else (raw - 128).astype(np.int8))
+        units = {"f": raw / 128 - 1, "u": raw, "i": raw - 128}[tensor.dtype.kind]
+        arrays.append(units.astype(tensor.dtype))
     return arrays
