@@ -1,11 +1,21 @@
 """What the ground makes of a downlink; used instead of asking the flight code what it believes it sent."""
 
+from dataclasses import dataclass
+
 from framekeep_ground.decoder import Decoder
 from framekeep_ground.reassembly import Picture
 
 
-def pictures_of(downlink: bytes) -> dict[int, bytes]:
-    """Every picture that is whole on the ground, by frame id."""
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came down whole."""
+
+    pictures: dict[int, bytes]  # by frame id
+    decisions: int  # frames of which the ground knows why they were kept or not
+
+
+def receive(downlink: bytes) -> Received:
+    """Decode a downlink as the ground does."""
     pictures: dict[int, bytes] = {}
 
     def keep(picture: Picture, data: bytes) -> None:
@@ -13,4 +23,4 @@ def pictures_of(downlink: bytes) -> dict[int, bytes]:
 
     decoder = Decoder(keep)
     decoder.feed(downlink, last=True)
-    return pictures
+    return Received(pictures, len(decoder.decisions()))

@@ -11,6 +11,7 @@ from framekeep_onboard.pipeline import Decision
 
 from framekeep_sim.dataset import Dataset
 from framekeep_sim.events import Shot
+from framekeep_sim.ground import Received
 from framekeep_sim.metrics import Confusion, confusion, speak_of_mission
 from framekeep_sim.mission import Mission
 from framekeep_sim.model import FlightModel
@@ -41,7 +42,7 @@ class Run:
     passes: int
     played: Played
     seconds: float
-    pictures: dict[int, bytes]  # as the ground decodes them: frame id -> JPEG
+    received: Received  # as the ground decodes it
     command: str
 
     @property
@@ -81,7 +82,8 @@ class Run:
             "refused": kept - in_flash,
             "evicted": in_flash - played.store["frames"],
             "stored": played.store["frames"],
-            "downlinked": len(self.pictures),
+            "downlinked": len(self.received.pictures),
+            "decisions_downlinked": self.received.decisions,
             "skipped": len(self.skipped),
             "passes": self.passes,
             "reasons": {reason.name: reasons[reason.name] for reason in Reason},

@@ -138,7 +138,7 @@ def _thumbnails(run: Run, shown: set[int]) -> dict[int, str]:
     for index, item in enumerate(run.dataset):
         if index not in shown:
             continue
-        sent = run.pictures.get(by_index[index].frame_id)
+        sent = run.received.pictures.get(by_index[index].frame_id)
         if sent:
             picture = Image.open(io.BytesIO(sent)).convert("RGB")
         else:
@@ -156,7 +156,7 @@ def _class_name(run: Run, decision: Decision) -> str:
 
 
 def _state(run: Run, decision: Decision) -> str:
-    if decision.frame_id in run.pictures:
+    if decision.frame_id in run.received.pictures:
         return '<span class="tag down">downlinked</span>'
     if reason_of(decision) is Reason.KEPT:
         where = "in flash" if decision.frame_id in run.played.stored else "evicted"

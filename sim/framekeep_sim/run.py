@@ -22,8 +22,8 @@ from framekeep_sim import model as models
 from framekeep_sim.charts import bytes_text
 from framekeep_sim.errors import UserError
 from framekeep_sim.events import Flight
-from framekeep_sim.ground import pictures_of
-from framekeep_sim.outcome import Run, reason_of
+from framekeep_sim.ground import receive
+from framekeep_sim.outcome import Run, of_interest, reason_of
 from framekeep_sim.output import SUMMARY, whole_folder
 from framekeep_sim.play import HOST, TARGETS, play
 from framekeep_sim.report import render
@@ -93,7 +93,7 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
 
         def seen(decision: Decision) -> None:
             nonlocal kept
-            kept += reason_of(decision) is Reason.KEPT
+            kept += of_interest(decision)
             progress.update(task, completed=len(flight.shots) + len(flight.skipped), kept=f"{kept} kept")
 
         played = play(target, flight, policy, model, seen)
@@ -113,7 +113,7 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
         passes=flight.passes,
         played=played,
         seconds=seconds,
-        pictures=pictures_of(played.downlink),
+        received=receive(played.downlink),
         command=_command(args, target),
     )
 
@@ -234,6 +234,12 @@ def _tell_numbers(console: Console, done: Run, summary: dict[str, Any]) -> None:
         if summary.get(name) is not None:
             low, high = summary[f"{name}_interval"]
             console.print(f"{name} {summary[name]:.3f}, 95 % interval {low:.3f} to {high:.3f}")
+    lost = summary["frames"] - summary["decisions_downlinked"]
+    if lost:
+        _say(
+            f"{lost} of {summary['frames']} decision records did not come down: more passes or bytes in "
+            "[downlink], or more log_segments in [store]"
+        )
     if done.dataset.labels and "precision" not in summary:
         _say(
             f"the labels {', '.join(sorted(done.dataset.labels)[:5])} name none of the mission's classes "

@@ -56,6 +56,7 @@ def test_every_frame_has_a_decision_and_the_numbers_add_up(flown: tuple[Path, Pa
     assert s["kept"] == s["stored"] + s["evicted"] + s["refused"]
     assert {"KEPT", "DARK", "BRIGHT", "BLANK", "LOW_SCORE"} <= {row["reason"] for row in rows}
     assert s["reasons"]["ERROR"] == 0
+    assert s["decisions_downlinked"] == s["frames"]
     assert 0 < s["downlinked"] <= s["reasons"]["KEPT"]
     assert s["bytes_downlinked"] == (path / "downlink.bin").stat().st_size < s["bytes_offered"]
 
