@@ -368,13 +368,13 @@ static int write_waiting(fk_store *store, const fk_store_mark *extra)
     return r;
 }
 
-static int ensure_marks(fk_store *store)
+static int ensure_marks(fk_store *store, int insist)
 {
     uint32_t grains = fk_store_grains(
         store, FK_MARKS_FIXED + (FK_STORE_MARKS_MAX + 1) * FK_MARK_SIZE + FK_CRC_SIZE);
     if (fk_store_head_fits(store, grains))
         return FK_OK;
-    int r = fk_store_ensure(store, 1);
+    int r = insist ? fk_store_insist(store, 1) : fk_store_ensure(store, 1);
     return fk_store_head_fits(store, grains) ? FK_OK : r; /* or opened to carry others */
 }
 
@@ -384,7 +384,7 @@ int fk_store_sync(fk_store *store)
         return FK_ERR_STATE;
     if (store->marks_count == 0)
         return FK_OK;
-    int r = ensure_marks(store);
+    int r = ensure_marks(store, 0);
     return r < 0 ? r : write_waiting(store, NULL);
 }
 
@@ -405,13 +405,13 @@ int fk_store_delete(fk_store *store, uint32_t frame_id)
     fk_store_slot *slot = fk_store_slot_of(store, frame_id);
     if (slot == NULL)
         return FK_ERR_NOENT;
-    int r = ensure_marks(store);
+    int r = ensure_marks(store, 0);
     slot = fk_store_slot_of(store, frame_id);
     if (slot == NULL) /* found damaged meanwhile, and forgotten */
         return FK_OK;
     fk_store_forget(store, slot);
     if (r < 0) /* its own segments may be what is wanting */
-        r = ensure_marks(store);
+        r = ensure_marks(store, 1);
     for (uint32_t i = 0; i < slots_used(store) && r >= 0; i++) {
         slot = &store->cfg->slots[i];
         if (fk_store_slot_id(slot) == frame_id && (slot->segment & FK_SLOT_GHOST)) {
@@ -430,13 +430,16 @@ static int free_slot(fk_store *store, uint64_t key, int class_index)
     int evicted = 0;
     if (slots_used(store) < store->cfg->slot_count)
         return 0;
-    int r = ensure_marks(store);
-    if (r < 0)
-        return r;
+    int r;
+    while ((r = ensure_marks(store, 0)) < 0) { /* each turn evicts a frame */
+        if (!fk_store_evict_one(store, key, class_index, 0))
+            return r;
+        evicted++;
+    }
     if (store->ghosts == 0 && slots_used(store) == store->cfg->slot_count) {
-        evicted = fk_store_evict_one(store, key, class_index, 0);
-        if (evicted == 0)
+        if (!fk_store_evict_one(store, key, class_index, 0))
             return FK_ERR_NOSPC;
+        evicted++;
     }
     for (uint32_t i = 0; i < slots_used(store); i++) {
         fk_store_slot *slot = &store->cfg->slots[i];

@@ -39,6 +39,8 @@ int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
     while (largest / store->grain > FK_PLACE_MASK + 1u) /* places have 14 bits */
         store->grain *= 2;
     store->spare = cfg->spare_segments ? cfg->spare_segments : 3;
+    if (store->spare < 2)
+        return FK_ERR_INVAL;
     store->head_limit = (uint8_t)(flash->segment_count / 16 < 1 ? 1 : flash->segment_count / 16);
     if (store->head_limit > FK_STORE_HEADS_MAX)
         store->head_limit = FK_STORE_HEADS_MAX;
@@ -63,14 +65,11 @@ int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
 
 /* ---- pass 1 */
 
-/* The pool is kept by generation, oldest first; until pass 2 the generations lie in
- * extents[], which holds nothing yet. What does not fit is as good as dead. */
+/* The pool is kept by generation, oldest first. What does not fit is as good as dead. */
 static void found_clean(fk_store *store, uint32_t segment, uint32_t generation)
 {
     uint32_t at = store->pool_count;
-    fk_store_extent *g = store->extents;
-    while (at > 0 &&
-           is_newer((uint32_t)g[at - 1].segment << 16 | g[at - 1].place, generation))
+    while (at > 0 && is_newer(fk_store_noted(store, at - 1), generation))
         at--;
     if (at == FK_STORE_POOL_MAX)
         return;
@@ -78,12 +77,11 @@ static void found_clean(fk_store *store, uint32_t segment, uint32_t generation)
         store->cfg->segments[store->pool[--store->pool_count]].live = FK_STATE_DATA;
     for (uint32_t i = store->pool_count; i > at; i--) {
         store->pool[i] = store->pool[i - 1];
-        g[i] = g[i - 1];
+        fk_store_note(store, i, fk_store_noted(store, i - 1));
     }
     store->pool_count++;
     store->pool[at] = (uint16_t)segment;
-    g[at].segment = (uint16_t)(generation >> 16);
-    g[at].place = (uint16_t)generation;
+    fk_store_note(store, at, generation);
     store->cfg->segments[segment].live = FK_STATE_CLEAN;
 }
 
@@ -132,6 +130,51 @@ static void look_at_segment(fk_store *store, uint32_t segment)
     }
 }
 
+/* ---- marks: pass 3 */
+
+static void apply(fk_store *store, const fk_store_mark *mark)
+{
+    if (mark->type == FK_MARK_RETIRED) {
+        if (mark->segment < store->cfg->flash->segment_count &&
+            store->cfg->segments[mark->segment].live == FK_STATE_DATA)
+            fk_store_retire(store, mark->segment);
+        return;
+    }
+    fk_store_use_id(store, mark->id);
+    if (mark->id > store->top_id)
+        store->top_id = mark->id;
+    fk_store_slot *slot = fk_store_slot_of(store, mark->id);
+    if (slot == NULL || mark->type == FK_MARK_IDS || fk_store_slot_load(store, slot) < 0 ||
+        is_newer(store->meta_generation, mark->generation))
+        return;
+    if (mark->type == FK_MARK_SENT) {
+        slot->place |= FK_SLOT_SENT;
+        return;
+    }
+    fk_store_account(store, -1);
+    store->frames--;
+    *slot = store->cfg->slots[store->frames];
+}
+
+static void read_marks(fk_store *store, uint32_t segment, int only_deleted)
+{
+    uint32_t place = fk_store_first_place(store);
+    fk_store_window w = {.size = 0};
+    fk_store_record rec;
+    fk_store_mark mark;
+    uint32_t flags = store->cfg->segments[segment].place;
+    if ((flags & FK_LAP_LOST) || fk_store_state(store, segment) != FK_STATE_DATA ||
+        !(only_deleted || (flags & FK_HAS_MARKS)))
+        return;
+    while (fk_store_walk(store, segment, &place, &rec, &w) > 0) {
+        for (uint32_t i = 0; rec.kind == FK_KIND_MARKS && i < rec.count; i++)
+            if (fk_store_get_mark(store, segment, place, i, &mark) == FK_OK &&
+                (!only_deleted || mark.type == FK_MARK_DELETED))
+                apply(store, &mark);
+        place += rec.grains;
+    }
+}
+
 /* ---- pass 2 */
 
 /* Whether everything that the commit in hand lists is still there: a segment that
@@ -169,23 +212,28 @@ static void settle(fk_store *store, fk_store_slot *slot)
     uint16_t segments[FK_STORE_CHUNKS_MAX + 1];
     uint32_t n = store->extent_count, generation = store->meta_generation;
     uint16_t segment = store->meta_segment, place = store->meta_place;
-    if (fk_store_slot_load(store, slot) < 0)
-        return;
-    if (is_newer(generation, store->meta_generation)) {
-        /* the one in the table is the older */
-        fk_store_account(store, -1);
+    int readable = fk_store_slot_load(store, slot) == FK_OK;
+    if (!readable || is_newer(generation, store->meta_generation)) {
+        /* the one in the table is the older, or lies where an erase was cut short and
+         * can be read by chance alone */
+        if (readable)
+            fk_store_account(store, -1);
+        else
+            store->uncounted = 1;
         for (uint32_t i = 0; i < store->extent_count; i++)
             segments[i] = store->extents[i].segment;
-        n = store->extent_count;
-        segments[n] = store->meta_segment;
-        fk_store_load(store, segment, place);
+        n = readable ? store->extent_count : 0;
+        segments[n] = slot->segment;
+        if (fk_store_load(store, segment, place) < 0)
+            store->uncounted = 1;
         slot->segment = segment;
         slot->place = (uint16_t)(place | (store->meta.sent ? FK_SLOT_SENT : 0u));
         slot->value = store->meta.value;
         fk_store_account(store, 1);
     } else {
         segments[n] = segment;
-        fk_store_load(store, segment, place);
+        if (fk_store_load(store, segment, place) < 0)
+            return;
         for (uint32_t i = 0; i < n; i++)
             segments[i] = store->extents[i].segment;
         fk_store_slot_load(store, slot);
@@ -197,15 +245,24 @@ static void settle(fk_store *store, fk_store_slot *slot)
 
 static void found_commit(fk_store *store)
 {
+    uint32_t segment = store->meta_segment, place = store->meta_place;
     if (store->meta.frame_id == 0 || !is_intact(store))
         return;
     fk_store_slot *slot = fk_store_slot_of(store, store->meta.frame_id);
-    if (slot != NULL)
+    if (slot != NULL) {
         settle(store, slot);
-    else if (fk_store_slot_add(store, store->meta_segment, store->meta_place) == FK_OK)
-        fk_store_account(store, 1);
-    else
-        store->damaged++; /* a table smaller than the one that this was written with */
+        return;
+    }
+    if (fk_store_slot_add(store, segment, place) < 0) {
+        /* Frames that were deleted take room in the table until pass 3: apply the marks now.
+         * What finds no room even so is deleted itself, or the table is a smaller one. */
+        for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++)
+            read_marks(store, i, 1);
+        if (fk_store_load(store, segment, place) < 0 ||
+            fk_store_slot_add(store, segment, place) < 0)
+            return;
+    }
+    fk_store_account(store, 1);
 }
 
 static void read_records(fk_store *store, uint32_t segment)
@@ -233,49 +290,6 @@ static void read_records(fk_store *store, uint32_t segment)
     }
 }
 
-/* ---- pass 3 */
-
-static void apply(fk_store *store, const fk_store_mark *mark)
-{
-    if (mark->type == FK_MARK_RETIRED) {
-        if (mark->segment < store->cfg->flash->segment_count &&
-            store->cfg->segments[mark->segment].live == FK_STATE_DATA)
-            fk_store_retire(store, mark->segment);
-        return;
-    }
-    fk_store_use_id(store, mark->id);
-    if (mark->id > store->top_id)
-        store->top_id = mark->id;
-    fk_store_slot *slot = fk_store_slot_of(store, mark->id);
-    if (slot == NULL || mark->type == FK_MARK_IDS || fk_store_slot_load(store, slot) < 0 ||
-        is_newer(store->meta_generation, mark->generation))
-        return;
-    if (mark->type == FK_MARK_SENT) {
-        slot->place |= FK_SLOT_SENT;
-        return;
-    }
-    fk_store_account(store, -1);
-    store->frames--;
-    *slot = store->cfg->slots[store->frames];
-}
-
-static void read_marks(fk_store *store, uint32_t segment)
-{
-    uint32_t place = fk_store_first_place(store);
-    fk_store_window w = {.size = 0};
-    fk_store_record rec;
-    fk_store_mark mark;
-    if (!(store->cfg->segments[segment].place & FK_HAS_MARKS) ||
-        fk_store_state(store, segment) != FK_STATE_DATA)
-        return;
-    while (fk_store_walk(store, segment, &place, &rec, &w) > 0) {
-        for (uint32_t i = 0; rec.kind == FK_KIND_MARKS && i < rec.count; i++)
-            if (fk_store_get_mark(store, segment, place, i, &mark) == FK_OK)
-                apply(store, &mark);
-        place += rec.grains;
-    }
-}
-
 /* ---- */
 
 static void finish(fk_store *store)
@@ -290,6 +304,8 @@ static void finish(fk_store *store)
         s->place &= FK_HAS_MARKS;
     }
     store->suspect = store->pool_count > 0;
+    if (store->uncounted)
+        fk_store_recount(store);
     fk_store_ring_mount(store);
     store->phase = FK_MOUNTED;
 }
@@ -307,7 +323,7 @@ int fk_store_mount_step(fk_store *store, uint32_t segments)
         else if (store->phase == PASS_RECORDS)
             read_records(store, segment);
         else
-            read_marks(store, segment);
+            read_marks(store, segment, 0);
         if (store->cursor == store->cfg->flash->segment_count) {
             store->cursor = 0;
             if (++store->phase == PASS_END) {

@@ -73,6 +73,10 @@ uint32_t fk_store_segment_grains(const fk_store *store, uint32_t segment);
 uint32_t fk_store_address(const fk_store *store, uint32_t segment, uint32_t place);
 uint32_t fk_store_first_place(const fk_store *store);
 uint32_t fk_store_seed(uint32_t segment);
+/* While mounting, the write buffer is a notebook: row i of the pool, and of the ring after it.
+ * What was read once is not asked again: cells that an erase left undecided may answer otherwise. */
+void fk_store_note(fk_store *store, uint32_t index, uint32_t value);
+uint32_t fk_store_noted(const fk_store *store, uint32_t index);
 int fk_store_is_blank(const uint8_t *bytes, uint32_t n);
 /* What is at a place: grains > 0 of a valid record, 0 where the segment ends or is
  * blank, < 0 if nothing valid. A commit is decoded into store->meta and extents. */
@@ -139,9 +143,12 @@ uint32_t fk_store_dead(const fk_store *store);
 uint32_t fk_store_limit(const fk_store *store); /* grains that frames may take in all */
 /* Empties and erases one segment. Returns 1, or 0 if none can be won. */
 int fk_store_reclaim(fk_store *store);
-/* Gets the pool to `count` clean segments and one more, without which nothing can be
+/* Gets the pool to `count` clean segments and two more, without which nothing can be
  * moved. FK_ERR_NOSPC: only the loss of a frame wins more. */
 int fk_store_ensure(fk_store *store, uint32_t count);
+/* The same at any price but the failure of the call: evicts the least where several cuts in
+ * a row, each within a move, have left no segment to move to. */
+int fk_store_insist(fk_store *store, uint32_t count);
 
 /* ---- ring.c */
 void fk_store_ring_drop(fk_store *store);

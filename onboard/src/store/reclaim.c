@@ -190,38 +190,41 @@ static int still_needed(fk_store *store, const fk_store_mark *mark, uint32_t vic
     }
 }
 
-/* Writes again the marks that a segment about to be erased holds. */
-static int carry_marks(fk_store *store, uint32_t victim)
+/* Writes again the marks that a segment about to be erased holds. Returns how many are
+ * left in marks[] because there was no room: they wait for the segment itself. */
+static int carry_marks(fk_store *store, uint32_t victim, fk_store_mark *marks)
 {
-    fk_store_mark marks[FK_MARKS_RECORD];
     fk_store_window w = {.size = 0};
     fk_store_record rec;
-    uint32_t place = fk_store_first_place(store), n = 0;
-    int r;
-    while ((r = fk_store_walk(store, victim, &place, &rec, &w)) > 0) { /* one turn per record */
-        for (uint32_t i = 0; rec.kind == FK_KIND_MARKS && i < rec.count; i++) {
-            if (fk_store_get_mark(store, victim, place, i, &marks[n]) < 0 ||
-                !still_needed(store, &marks[n], victim))
-                continue;
-            if (++n == FK_MARKS_RECORD) {
-                r = fk_store_write_marks(store, marks, n);
-                if (r < 0)
-                    return r;
+    uint32_t place = fk_store_first_place(store);
+    int n = 0, r = FK_OK;
+    if (!(store->cfg->segments[victim].place & FK_HAS_MARKS))
+        return 0;
+    while (r >= 0 && fk_store_walk(store, victim, &place, &rec, &w) > 0) { /* a turn per record */
+        for (uint32_t i = 0; rec.kind == FK_KIND_MARKS && i < rec.count && r >= 0; i++) {
+            if (n == FK_MARKS_RECORD) {
+                r = fk_store_write_marks(store, marks, FK_MARKS_RECORD);
                 n = 0;
             }
+            n += fk_store_get_mark(store, victim, place, i, &marks[n]) >= 0 &&
+                 still_needed(store, &marks[n], victim);
         }
         place += rec.grains;
     }
-    return n > 0 ? fk_store_write_marks(store, marks, n) : FK_OK;
+    if (r >= 0 && n > 0 && fk_store_write_marks(store, marks, (uint32_t)n) >= 0)
+        n = 0;
+    return r < 0 ? r : n;
 }
 
 /* ---- choosing */
 
-static uint32_t choose(const fk_store *store, int may_move)
+static uint32_t choose(const fk_store *store)
 {
+    int may_move = store->pool_count > 0;
     const fk_store_segment *segments = store->cfg->segments;
     uint32_t spread = store->cfg->wear_spread ? store->cfg->wear_spread : 32;
-    uint32_t dead = FK_NO_SEGMENT, cold = FK_NO_SEGMENT, emptiest = FK_NO_SEGMENT, most_worn = 0;
+    uint32_t dead = FK_NO_SEGMENT, cold = FK_NO_SEGMENT, emptiest = FK_NO_SEGMENT, most_worn = 0,
+             least = 0;
     if (store->unfinished != FK_NO_SEGMENT && is_victim(store, store->unfinished) &&
         (may_move || segments[store->unfinished].live == 0))
         return store->unfinished;
@@ -234,54 +237,67 @@ static uint32_t choose(const fk_store *store, int may_move)
         if (!is_victim(store, i))
             continue;
         if (segments[i].live == 0) {
-            /* marks need room to be carried to: not when there is none */
-            if ((segments[i].place & FK_HAS_MARKS) && !may_move)
-                continue;
-            if (dead == FK_NO_SEGMENT || wear < fk_store_wear(store, dead))
+            /* marks need room to be carried to: where there is none, rather one without */
+            uint32_t cost = wear;
+            if (!may_move && (segments[i].place & FK_HAS_MARKS))
+                cost |= 0x80000000;
+            if (dead == FK_NO_SEGMENT || cost < least) {
                 dead = i;
+                least = cost;
+            }
         } else if (emptiest == FK_NO_SEGMENT || segments[i].live < segments[emptiest].live) {
             emptiest = i;
         }
         if (cold == FK_NO_SEGMENT || wear < fk_store_wear(store, cold))
             cold = i;
     }
-    if (may_move && cold != FK_NO_SEGMENT && most_worn - fk_store_wear(store, cold) > spread)
+    if (store->pool_count > 1 && cold != FK_NO_SEGMENT && most_worn - fk_store_wear(store, cold) > spread)
         return cold;
     if (dead != FK_NO_SEGMENT)
         return dead;
     /* chains are moved only when the store could write nothing else */
     if (!may_move || emptiest == FK_NO_SEGMENT ||
-        (store->cfg->profile == FK_STORE_CHAIN && store->pool_count > 1))
+        (store->cfg->profile == FK_STORE_CHAIN && store->pool_count > 2))
         return FK_NO_SEGMENT;
     uint32_t grains = fk_store_segment_grains(store, emptiest);
-    return segments[emptiest].live <= grains - grains / 8 ? emptiest : FK_NO_SEGMENT;
+    uint32_t most = store->pool_count > 1 ? grains - grains / 8 : grains / 2;
+    return segments[emptiest].live <= most ? emptiest : FK_NO_SEGMENT;
 }
 
 int fk_store_reclaim(fk_store *store)
 {
-    int may_move = store->pool_count > 0 && store->pool_count < FK_STORE_POOL_MAX;
-    uint32_t victim = choose(store, may_move);
+    uint32_t victim = choose(store);
     if (victim == FK_NO_SEGMENT || store->pool_count == FK_STORE_POOL_MAX)
         return 0;
+    fk_store_mark marks[FK_MARKS_RECORD];
     int r = move_all(store, victim);
-    if (r >= 0 && (store->cfg->segments[victim].place & FK_HAS_MARKS))
-        r = carry_marks(store, victim);
-    if (r < 0)
-        return r;
+    int waiting = r < 0 ? r : carry_marks(store, victim, marks);
+    if (waiting < 0)
+        return waiting;
     fk_store_save_ids(store);
     fk_store_erase(store, victim); /* a failure retires it, which is progress too */
+    if (waiting > 0)
+        fk_store_write_marks(store, marks, (uint32_t)waiting);
     return 1;
 }
 
 int fk_store_ensure(fk_store *store, uint32_t count)
 {
-    count++; /* the last one is for moving */
+    count += 2; /* what a segment holds, and commits anew, may take two to move to */
     /* What moves wins at least an eighth of a segment; a failing segment wins nothing. */
     uint32_t turns = 8 * count + store->cfg->flash->segment_count;
     while (store->pool_count < count && turns-- > 0)
         if (fk_store_reclaim(store) <= 0)
             return FK_ERR_NOSPC;
     return store->pool_count >= count ? FK_OK : FK_ERR_NOSPC;
+}
+
+int fk_store_insist(fk_store *store, uint32_t count)
+{
+    while (fk_store_ensure(store, count) < 0) /* each turn evicts a frame */
+        if (!fk_store_evict_one(store, UINT64_MAX, 0, 0))
+            return FK_ERR_WORN;
+    return FK_OK;
 }
 
 int fk_store_idle(fk_store *store)

@@ -37,6 +37,16 @@ uint32_t fk_store_seed(uint32_t segment)
     return fk_crc32(FK_CRC32_INIT, number, sizeof number);
 }
 
+void fk_store_note(fk_store *store, uint32_t index, uint32_t value)
+{
+    fk_put_u32be(store->buffer + 4 * index, value);
+}
+
+uint32_t fk_store_noted(const fk_store *store, uint32_t index)
+{
+    return fk_get_u32be(store->buffer + 4 * index);
+}
+
 int fk_store_is_blank(const uint8_t *bytes, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)

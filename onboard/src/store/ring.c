@@ -47,24 +47,26 @@ void fk_store_ring_drop(fk_store *store)
 void fk_store_ring_found(fk_store *store, uint32_t segment, uint32_t number)
 {
     uint32_t at = store->ring_count;
-    fk_store_record rec;
-    while (at > 0 && first_record(store, store->ring[at - 1], &rec) == FK_OK &&
-           is_before(number, rec.id))
+    while (at > 0 && is_before(number, fk_store_noted(store, FK_STORE_POOL_MAX + at - 1)))
         at--;
     if (store->ring_count == store->cfg->log_segments) {
         /* one that had been given back and was not erased yet */
         if (at == 0)
             return;
         store->cfg->segments[store->ring[0]].live = FK_STATE_DATA;
-        for (uint32_t i = 1; i < at; i++)
-            store->ring[i - 1] = store->ring[i];
-        store->ring[at - 1] = (uint16_t)segment;
+        at--;
+        for (uint32_t i = 0; i < at; i++) {
+            store->ring[i] = store->ring[i + 1];
+            fk_store_note(store, FK_STORE_POOL_MAX + i, fk_store_noted(store, FK_STORE_POOL_MAX + i + 1));
+        }
     } else {
-        for (uint32_t i = store->ring_count; i > at; i--)
+        for (uint32_t i = store->ring_count++; i > at; i--) {
             store->ring[i] = store->ring[i - 1];
-        store->ring[at] = (uint16_t)segment;
-        store->ring_count++;
+            fk_store_note(store, FK_STORE_POOL_MAX + i, fk_store_noted(store, FK_STORE_POOL_MAX + i - 1));
+        }
     }
+    store->ring[at] = (uint16_t)segment;
+    fk_store_note(store, FK_STORE_POOL_MAX + at, number);
     store->cfg->segments[segment].live = FK_STATE_RING;
 }
 
@@ -107,7 +109,7 @@ int fk_store_log_append(fk_store *store, const uint8_t *record, size_t size)
             fk_store_room(store, &store->log_head) < grains) {
             if (store->ring_count == store->cfg->log_segments)
                 fk_store_ring_drop(store);
-            int r = fk_store_ensure(store, 1);
+            int r = fk_store_insist(store, 1);
             if (r >= 0)
                 r = fk_store_open(store, &store->log_head);
             if (r < 0)
