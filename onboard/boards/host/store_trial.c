@@ -93,14 +93,6 @@ static uint64_t key(const trial *t, uint32_t number)
 
 /* ---- after every mount: is all there that must be, and nothing that must not? */
 
-static void trace(trial *t, const char *what)
-{
-    if (getenv("FK_TRACE") == NULL) return;
-    fprintf(stderr, "%llu %s flight %u/%u frames %u ghosts %u pool %u unfinished %u |", (unsigned long long)t->chip.operations, what, t->flight_kind, t->flight, t->store.frames, t->store.ghosts, t->store.pool_count, t->store.unfinished);
-    for (uint32_t i = 0; i < t->chip.flash.segment_count; i++) fprintf(stderr, " %x/%x", t->segments[i].live, t->segments[i].place);
-    fprintf(stderr, "\n");
-}
-
 static int check_frame(trial *t, const fk_frame_meta *m, uint8_t *seen)
 {
     uint32_t number = m->frame_id - t->config->first_id;
@@ -226,7 +218,6 @@ static int reset(trial *t)
     if (t->chip.operations != operations)
         return fail(t, "mount wrote");
     t->report->mounts++;
-    trace(t, "mounted");
     t->evicted = 0;
     return check(t, 1);
 }
@@ -450,7 +441,7 @@ int fk_trial_walk(const fk_trial_config *config, fk_trial_report *report)
         r = step(&t);
         if (r < 0)
             break;
-        trace(&t, t.chip.powered ? "ok" : "CUT");
+
         if (!t.chip.powered) {
             report->cuts++;
             r = reset(&t);

@@ -191,7 +191,7 @@ static int still_needed(fk_store *store, const fk_store_mark *mark, uint32_t vic
 }
 
 /* Writes again the marks that a segment about to be erased holds. Returns how many are
- * left in marks[] because there was no room: they wait for the segment itself. */
+ * left in marks[] because there was no room. */
 static int carry_marks(fk_store *store, uint32_t victim, fk_store_mark *marks)
 {
     fk_store_window w = {.size = 0};
@@ -272,8 +272,17 @@ int fk_store_reclaim(fk_store *store)
     fk_store_mark marks[FK_MARKS_RECORD];
     int r = move_all(store, victim);
     int waiting = r < 0 ? r : carry_marks(store, victim, marks);
-    if (waiting < 0)
-        return waiting;
+    for (uint32_t i = 0; waiting > 0 && i < store->cfg->flash->segment_count; i++) {
+        /* No room for them anywhere: another dead segment, with marks that have served. */
+        fk_store_mark other[FK_MARKS_RECORD];
+        if (fk_store_is_dead(store, i) && carry_marks(store, i, other) == 0) {
+            victim = i;
+            waiting = 0;
+        }
+    }
+    /* At the very end they wait in RAM for the segment itself to be erased. */
+    if (waiting < 0 || (waiting > 0 && store->frames > 0))
+        return waiting < 0 ? waiting : 0;
     fk_store_save_ids(store);
     fk_store_erase(store, victim); /* a failure retires it, which is progress too */
     if (waiting > 0)
