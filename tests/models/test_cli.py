@@ -1,0 +1,110 @@
+"""fk-models compile, verify and info as a user meets them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from framekeep_models.cli import main
+from framekeep_models.tflite_writer import Writer
+from PIL import Image
+
+from tests.models.small_nets import mobile_net
+
+
+@pytest.fixture
+def tflite(tmp_path: Path) -> Path:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(mobile_net(middle=4))
+    return path
+
+
+def test_compile_writes_an_image_and_one_json_object(tflite: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "net.fkm"
+    assert main(["compile", str(tflite), "-o", str(out), "--labels", "none,person", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["image_bytes"] == out.stat().st_size
+    assert report["macs"] < report["before"]["macs"]
+    assert report["weight_bytes"] < report["before"]["weight_bytes"]
+    assert report["arena_lower_bound"] <= report["arena_bytes"]
+    assert report["classes"] == ["none", "person"]
+
+
+def test_info_tells_the_layers_and_draws_the_arena(tflite: Path, tmp_path: Path, capsys) -> None:
+    out, plot = tmp_path / "net.fkm", tmp_path / "arena.png"
+    assert main(["compile", str(tflite), "-o", str(out), "--keep-dead"]) == 0
+    capsys.readouterr()
+    assert main(["info", str(out), "--json", "--plot", str(plot)]) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert info["input"]["shape"] == [1, 16, 16, 3]
+    assert info["layers"][0]["macs"] == 8 * 8 * 8 * 27
+    assert [layer["kind"] for layer in info["layers"]][:3] == ["CONV", "DEPTHWISE", "CONV"]
+    assert max(layer["live_bytes"] for layer in info["layers"]) <= info["tensor_bytes"]
+    with Image.open(plot) as picture:
+        assert np.asarray(picture).std() > 10
+    assert main(["info", str(out)]) == 0
+    assert "depthwise 3x3" in capsys.readouterr().out
+
+
+def test_verify_counts_what_it_compared(tflite: Path, capsys) -> None:
+    assert main(["verify", str(tflite), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["passed"]
+    assert result["inputs"] == 32
+    assert result["tensors_compared"] == result["tensors"] == 10
+    assert result["surviving_compared"] == result["surviving"]
+
+
+def test_verify_takes_pictures(tflite: Path, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(3):
+        noise = np.random.default_rng(i).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+        Image.fromarray(noise).save(folder / f"{i}.png")
+    assert main(["verify", str(tflite), "--images", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["inputs"] == 3
+
+
+def test_verify_fails_on_a_golden_file_that_differs(tflite: Path, tmp_path: Path, capsys) -> None:
+    golden = tmp_path / "golden.npz"
+    inputs = np.zeros((2, 1, 16, 16, 3), np.int8)
+    np.savez(golden, inputs=inputs, outputs=np.full((2, 2), 3, np.int8))
+    assert main(["verify", str(tflite), "--golden", str(golden), "--json"]) == 1
+    assert not json.loads(capsys.readouterr().out)["passed"]
+
+
+def test_an_unsupported_operator_is_named_with_its_node(tmp_path: Path, capsys) -> None:
+    net = Writer()
+    x = net.tensor((1, 4, 4, 2), scale=0.1)
+    y = net.tensor((1, 4, 4, 2), scale=0.1)
+    z = net.tensor((1, 4, 4, 2), np.int16, scale=0.1)
+    net.add("RELU", [x], [y])
+    net.add("QUANTIZE", [y], [z])
+    path = net.save(tmp_path / "x.tflite", [x], [z])
+    assert main(["compile", str(path), "-o", str(tmp_path / "x.fkm")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "node 1 QUANTIZE" in error
+    assert "int16" in error
+    assert not (tmp_path / "x.fkm").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\0\0\0\0TFL3", mobile_net()[:1500], None])
+def test_bad_files_give_one_line_and_status_2(content: bytes | None, tmp_path: Path, capsys) -> None:
+    path = tmp_path / "bad.tflite"
+    if content is not None:
+        path.write_bytes(content)
+    for command in (["compile", str(path), "-o", str(tmp_path / "o.fkm")], ["verify", str(path)]):
+        assert main(command) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("fk-models: ")
+        assert "bad.tflite" in error
+        assert error.count("\n") == 1
+    assert main(["info", str(path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_wrong_number_of_labels_is_refused(tflite: Path, tmp_path: Path, capsys) -> None:
+    command = ["compile", str(tflite), "-o", str(tmp_path / "o.fkm"), "--labels", "a,b,c"]
+    assert main(command) == 2
+    assert "3 labels for 2 classes" in capsys.readouterr().err

@@ -1,0 +1,129 @@
+"""A model image is believed only when all of it is right."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from framekeep_ground.model_image import FkmHeader
+from framekeep_models.compile import compile_model
+from framekeep_models.contract import Wishes
+from framekeep_onboard import FkError, Model
+from framekeep_onboard._fk import ffi, lib
+
+from tests.models.small_nets import mobile_net
+
+
+@pytest.fixture(scope="module")
+def image() -> bytes:
+    return compile_model(mobile_net(), Wishes(labels=("none", "person"), thresholds=(0.25, 0.75))).image
+
+
+def load(blob: bytes) -> int:
+    room = np.zeros(len(blob) + 16, np.uint8)
+    room[-room.ctypes.data % 16 :][: len(blob)] = np.frombuffer(blob, np.uint8)
+    start = ffi.cast("uint8_t *", room.ctypes.data + -room.ctypes.data % 16)
+    return int(lib.fk_model_load(ffi.new("fk_model *"), start, len(blob)))
+
+
+def resealed(image: bytes, at: int, value: bytes) -> bytes:
+    """With the bytes at `at` changed and the CRCs right again."""
+    crcs = FkmHeader.parse(image).crcs
+    body = bytearray(image[:crcs])
+    body[at : at + len(value)] = value
+    slices = [zlib.crc32(body[i : i + 4096]) for i in range(0, crcs, 4096)]
+    return bytes(body) + struct.pack(f"<{len(slices)}I", *slices)
+
+
+def test_a_whole_image_loads(image: bytes) -> None:
+    assert load(image) == 0
+    assert load(image + b"\xff" * 100) == 0  # a flash region is longer than what it holds
+
+
+@pytest.mark.parametrize("fraction", [0, 0.001, 0.02, 0.5, 0.999])
+def test_a_truncated_image_is_refused(image: bytes, fraction: float) -> None:
+    assert load(image[: int(len(image) * fraction)]) == lib.FK_ERR_CORRUPT
+
+
+def test_every_flipped_bit_is_noticed(image: bytes) -> None:
+    rng = np.random.default_rng(5)
+    for at in rng.integers(6, len(image), 400):
+        damaged = bytearray(image)
+        damaged[at] ^= 1 << int(rng.integers(8))
+        assert load(bytes(damaged)) < 0
+
+
+def test_another_version_is_named_as_such(image: bytes) -> None:
+    assert load(image[:4] + b"\x02\x00" + image[6:]) == lib.FK_ERR_VERSION
+
+
+def test_an_operator_of_another_build_is_unsupported(image: bytes) -> None:
+    operators = FkmHeader.parse(image).operators
+    assert load(resealed(image, operators, b"\xc8")) == lib.FK_ERR_UNSUPPORTED
+
+
+def test_a_tensor_beyond_the_arena_is_refused_though_the_crcs_are_right(image: bytes) -> None:
+    header = FkmHeader.parse(image)
+    assert (
+        load(resealed(image, header.tensors, struct.pack("<I", header.arena_size - 8))) == lib.FK_ERR_CORRUPT
+    )
+
+
+def test_a_misaligned_image_or_arena_is_refused(image: bytes) -> None:
+    room = ffi.new("uint8_t[]", len(image) + 32)
+    address = int(ffi.cast("uintptr_t", room))
+    aligned = -address % 16
+    for shift, expected in ((0, 0), (4, 0), (1, lib.FK_ERR_INVAL)):
+        ffi.memmove(room + aligned + shift, image, len(image))
+        model = ffi.new("fk_model *")
+        assert lib.fk_model_load(model, room + aligned + shift, len(image)) == expected
+    ffi.memmove(room + aligned, image, len(image))
+    assert lib.fk_model_load(model, room + aligned, len(image)) == 0
+    arena = ffi.new("uint8_t[]", model.arena_size + 32)
+    start = -int(ffi.cast("uintptr_t", arena)) % 16
+    assert lib.fk_model_run(model, arena + start + 1, model.arena_size) == lib.FK_ERR_INVAL
+    assert lib.fk_model_run(model, arena + start, model.arena_size - 1) == lib.FK_ERR_TOOSMALL
+    assert lib.fk_model_run(model, arena + start, model.arena_size) == 0
+
+
+def test_labels_and_thresholds_travel_in_the_image(image: bytes) -> None:
+    model = Model(image)
+    assert model.labels == ["none", "person"]
+    assert [lib.fk_model_threshold(model._fk, c) for c in (0, 1)] == [64, 191]
+    assert ffi.string(lib.fk_model_label(model._fk, 2)) == b""
+
+
+def test_a_picture_goes_through_the_images_own_preprocessing() -> None:
+    """(pixel - mean) / std, quantised at the model's scale 1/255 and zero point -128, blue first."""
+    wishes = Wishes(bgr=True, mean=(10.0, 20.0, 30.0), std=(300.0,))
+    model = Model(compile_model(mobile_net(), wishes).image)
+    picture = np.random.default_rng(1).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+    real = (picture[:, :, ::-1].astype(np.float64) - [10, 20, 30]) / 300
+    expected = np.clip(np.floor(real * 255 + 0.5) - 128, -128, 127)
+    assert np.abs(model.preprocess(picture)[0] - expected).max() <= 1  # halves, in float32
+    model.infer(picture)
+    score = model.score(1)
+    model.run(model.preprocess(picture))
+    assert model.score(1) == score
+
+
+def test_the_score_of_a_softmax_head_is_its_probability(image: bytes) -> None:
+    model = Model(image)
+    for seed in range(5):
+        x = np.random.default_rng(seed).integers(-128, 128, model.input_shape).astype(np.int8)
+        output = np.ravel(model.run(x))
+        assert [model.score(c)[0] for c in (0, 1)] == [int(q) + 128 for q in output]
+    with pytest.raises(FkError):
+        model.score(2)
+
+
+def test_a_row_source_that_fails_stops_the_inference(image: bytes) -> None:
+    model = Model(image)
+
+    @ffi.callback("int(void *, unsigned, uint8_t *)")
+    def row(_ctx, y, _out) -> int:
+        return -2 if y == 7 else 0
+
+    source = ffi.new("fk_row_source *", {"ctx": ffi.NULL, "row": row})
+    arena = model._bytes(model._arena)
+    assert lib.fk_model_infer(model._fk, source, arena, model.arena_size) == lib.FK_ERR_IO
