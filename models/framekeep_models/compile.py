@@ -9,6 +9,8 @@ from framekeep_models import fkm
 from framekeep_models.contract import Contract, Wishes, make_contract
 from framekeep_models.dead_channels import remove_dead_channels
 from framekeep_models.fold_padding import fold_padding
+from framekeep_models.layout_choice import choose_layouts
+from framekeep_models.layouts import Layout
 from framekeep_models.lower import lower
 from framekeep_models.plan import Plan, plan
 from framekeep_models.program import Program
@@ -22,6 +24,7 @@ class Options:
 
     keep_all: bool = False  # every tensor is there and keeps its own memory until the end
     keep_dead: bool = False  # channels with constant outputs stay
+    layout: Layout = Layout.PLAIN  # of the weights: which cores read them fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def compile_model(
         fold_padding(program)
         removed = 0 if options.keep_dead else remove_dead_channels(program)
     contract = make_contract(program, wishes)
+    packed = choose_layouts(program, options.layout)
     planned = plan(program, keep_all=options.keep_all)
     digest = hashlib.sha256(blob).digest()
     flags = (fkm.FLAG_KEEP_ALL if options.keep_all else 0) | (fkm.FLAG_DEAD_REMOVED if removed else 0)
@@ -64,6 +68,8 @@ def compile_model(
         "arena_bytes": planned.size,
         "arena_lower_bound": planned.bound,
         "operators": len(program.ops),
+        "layout": options.layout.value,
+        "packed_operators": packed,
         "macs": program.macs(),
         "weight_bytes": program.weight_bytes(),
         "before": before,

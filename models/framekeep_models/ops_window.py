@@ -1,6 +1,6 @@
 """Operators that slide a window over rows and columns: convolutions and pools."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,7 +70,8 @@ class Weighted(Window):
     bias: Int32Array
     multiplier: Int32Array
     shift: Int32Array
-    layout: int = field(default=0)
+    layout: int = 0  # of `packed`, which then stands for weights and channel table
+    packed: bytes = b""
 
     def taps(self) -> int:
         raise NotImplementedError
@@ -90,6 +91,9 @@ class Weighted(Window):
         return self.weights.size
 
     def fields(self, constants: Constants) -> dict[str, Any]:
+        if self.layout:
+            stream = constants.add(self.packed, 16)
+            return {**Window.fields(self, constants), "weights": stream, "layout": self.layout}
         channels = np.stack([self.folded_bias(), self.multiplier, self.shift], axis=1).astype("<i4")
         return {
             **Window.fields(self, constants),

@@ -49,7 +49,7 @@ static int reach_ok(uint32_t out, uint32_t stride, uint32_t kernel, uint32_t dil
 }
 
 /* Geometry that belongs to the tensors and whose arithmetic cannot overflow. */
-static int parse_window(fk_step *step, const uint8_t *record)
+int fk_window_parse(fk_step *step, const uint8_t *record)
 {
     fk_window *w = &step->as.window;
     read_window(w, record);
@@ -106,7 +106,7 @@ static int parse_weights(fk_step *step, const fk_model *m, const uint8_t *record
 static int parse_conv(fk_step *step, const fk_model *m, const uint8_t *record)
 {
     const fk_window *w = &step->as.window;
-    int err = parse_window(step, record);
+    int err = fk_window_parse(step, record);
     if (err == FK_OK) {
         const uint64_t taps = volume(w->kernel_h, w->kernel_w, w->in_c);
         err = parse_weights(step, m, record, taps, taps * w->out_c);
@@ -118,7 +118,7 @@ static int parse_conv(fk_step *step, const fk_model *m, const uint8_t *record)
 static int parse_depthwise(fk_step *step, const fk_model *m, const uint8_t *record)
 {
     const fk_window *w = &step->as.window;
-    int err = parse_window(step, record);
+    int err = fk_window_parse(step, record);
     if (err == FK_OK && w->out_c % w->in_c) {
         err = FK_ERR_CORRUPT;
     }
@@ -134,7 +134,7 @@ static int parse_pool(fk_step *step, const fk_model *m, const uint8_t *record)
 {
     const fk_window *w = &step->as.window;
     (void)m;
-    const int err = parse_window(step, record);
+    const int err = fk_window_parse(step, record);
     if (err != FK_OK) {
         return err;
     }
@@ -146,7 +146,7 @@ static int parse_pool(fk_step *step, const fk_model *m, const uint8_t *record)
 static int parse_transpose_conv(fk_step *step, const fk_model *m, const uint8_t *record)
 {
     const fk_window *w = &step->as.window;
-    int err = parse_window(step, record);
+    int err = fk_window_parse(step, record);
     if (err == FK_OK) {
         const uint64_t taps = volume(w->kernel_h, w->kernel_w, w->in_c);
         err = taps > TAPS_MAX / 2 ? FK_ERR_CORRUPT : parse_weights(step, m, record, taps * 2, taps * w->out_c);

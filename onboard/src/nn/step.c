@@ -17,6 +17,11 @@ static const fk_operator *const operators[FK_OP_COUNT] = {
     [FK_OP_TRANSPOSE_CONV] = &fk_op_transpose_conv,
 };
 
+/* The same, where the layout of the weights is not that of the .tflite. */
+static const fk_operator *const packed[FK_OP_COUNT] = {
+    [FK_OP_CONV] = &fk_op_conv_packed,
+};
+
 int fk_model_tensor(fk_tensor *tensor, const fk_model *m, unsigned index)
 {
     if (index >= m->tensor_count) {
@@ -49,7 +54,8 @@ int fk_step_parse(fk_step *step, const fk_model *m, unsigned index, const fk_ope
 {
     const uint8_t *record = m->operators + index * FK_FKM_RECORD;
     const unsigned kind = record[FK_FKM_OP_KIND];
-    if (kind >= FK_OP_COUNT || operators[kind] == NULL) {
+    const fk_operator *const *table = record[FK_FKM_OP_LAYOUT] ? packed : operators;
+    if (kind >= FK_OP_COUNT || table[kind] == NULL) {
         return FK_ERR_UNSUPPORTED;
     }
     memset(step, 0, sizeof *step);
@@ -60,6 +66,6 @@ int fk_step_parse(fk_step *step, const fk_model *m, unsigned index, const fk_ope
     if (err == FK_OK) {
         err = fk_model_tensor(&step->output, m, fk_get_u16le(record + FK_FKM_OP_OUTPUT));
     }
-    *op = operators[kind];
+    *op = table[kind];
     return err == FK_OK ? (*op)->parse(step, m, record) : err;
 }

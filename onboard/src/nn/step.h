@@ -60,11 +60,14 @@ typedef struct {
 
 extern const fk_operator fk_op_conv, fk_op_depthwise, fk_op_avg_pool, fk_op_max_pool, fk_op_softmax,
     fk_op_add, fk_op_mul, fk_op_prelu, fk_op_lut, fk_op_fill, fk_op_copy, fk_op_mean,
-    fk_op_resize_nearest, fk_op_resize_bilinear, fk_op_transpose_conv;
+    fk_op_resize_nearest, fk_op_resize_bilinear, fk_op_transpose_conv, fk_op_conv_packed;
 
 /* Parses the record completely. FK_ERR_UNSUPPORTED for a kind that this build
  * does not have, FK_ERR_CORRUPT for anything that does not add up. */
 int fk_step_parse(fk_step *step, const fk_model *m, unsigned index, const fk_operator **op);
+
+/* The geometry of a window, into step->as.window; all but its weights. */
+int fk_window_parse(fk_step *step, const uint8_t *record);
 
 /* A tensor by its number; FK_ERR_CORRUPT if there is none or it leaves the arena. */
 int fk_model_tensor(fk_tensor *tensor, const fk_model *m, unsigned index);

@@ -1,0 +1,55 @@
+/* Convolutions whose weights the compiler packed for cores that multiply pairs. */
+#include "fk/bytes.h"
+#include "fk/wire.h"
+#include "nn/pairs.h"
+#include "nn/step.h"
+
+enum { TAPS_MAX = 65536 };
+
+/* Shifts that are defined; whatever else is in a row only makes other numbers. */
+static int check_rows(const uint8_t *rows, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const uint32_t shift = fk_get_u32le(rows + i * FK_PAIRS_ROW_BYTES + FK_PAIRS_ROW_SHIFT);
+        if (shift < 1 || shift > FK_PAIRS_SHIFT_MAX) {
+            return FK_ERR_CORRUPT;
+        }
+    }
+    return FK_OK;
+}
+
+static int parse_conv(fk_step *step, const fk_model *m, const uint8_t *record)
+{
+    fk_window *w = &step->as.window;
+    const int err = fk_window_parse(step, record);
+    if (err != FK_OK) {
+        return err;
+    }
+    const uint64_t taps = (uint64_t)w->kernel_h * w->kernel_w * w->in_c;
+    if (taps > TAPS_MAX || w->out_c % 2) {
+        return FK_ERR_CORRUPT;
+    }
+    const size_t weights = (size_t)(taps + 3) / 4 * FK_PAIRS_STEP_BYTES;
+    const size_t pair = weights + 2 * FK_PAIRS_ROW_BYTES;
+    const uint8_t *stream = fk_model_constant(m, fk_get_u32le(record + FK_FKM_WINDOW_WEIGHTS),
+                                              (uint64_t)pair / 4 * (w->out_c / 2u), 4);
+    if (stream == NULL) {
+        return FK_ERR_CORRUPT;
+    }
+    for (unsigned i = 0; i < w->out_c / 2u; i++) {
+        if (check_rows(stream + i * pair + weights, 2) != FK_OK) {
+            return FK_ERR_CORRUPT;
+        }
+    }
+    w->weights = (const int8_t *)stream;
+    step->scratch_size = fk_conv_pairs_s8_scratch_size(w);
+    return FK_OK;
+}
+
+static void run_conv(const fk_step *s, uint8_t *arena, uint8_t *scratch)
+{
+    fk_conv_pairs_s8((int8_t *)arena + s->output.offset, (int8_t *)arena + s->input.offset,
+                     &s->as.window, scratch);
+}
+
+const fk_operator fk_op_conv_packed = {parse_conv, run_conv};
