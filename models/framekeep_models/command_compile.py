@@ -7,6 +7,7 @@ from typing import Any
 
 from framekeep_models.compile import Compiled, Options, compile_model
 from framekeep_models.contract import Wishes
+from framekeep_models.layouts import Layout
 from framekeep_models.program import ModelError
 from framekeep_models.tflite_model import ModelFileError
 
@@ -50,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-dead", action="store_true", help="do not remove channels that are constant")
     parser.add_argument(
         "--keep-all", action="store_true", help="every tensor keeps its own memory (for tests)"
+    )
+    parser.add_argument(
+        "--layout",
+        choices=[layout.value for layout in Layout],
+        default=Layout.PLAIN.value,
+        help="order of the weights: the .tflite's, or that of a core's fast kernels; every build reads all",
     )
     parser.add_argument("--json", action="store_true", help="the report as one JSON object")
 
@@ -98,7 +105,8 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    how = Options(keep_all=options.keep_all, keep_dead=options.keep_dead)
+    layout = Layout(options.layout)
+    how = Options(keep_all=options.keep_all, keep_dead=options.keep_dead, layout=layout)
     done = compile_file(options.tflite, wishes_of(options), how)
     write_whole(options.output, done.image)
     if options.json:
@@ -112,7 +120,7 @@ def _text(output: Path, report: dict[str, Any]) -> str:
     before = report["before"]
     lines = [
         f"{output}: {report['image_bytes']:,} bytes, id {report['model_id']}",
-        f"  operators   {report['operators']}",
+        f"  operators   {report['operators']}, {report['packed_operators']} packed for {report['layout']}",
         f"  MACs        {report['macs']:,} of {before['macs']:,}",
         f"  weights     {report['weight_bytes']:,} of {before['weight_bytes']:,} bytes",
         f"  arena       {report['arena_bytes']:,} bytes, at least {report['arena_lower_bound']:,}",

@@ -17,6 +17,7 @@ from framekeep_models.program import Int8Array, Int32Array
 PAIRS = 1  # FK_LAYOUT_PAIRS of onboard/src/nn/pairs.h, which says what is in a stream
 SHIFT_MAX = 20
 TAP_ORDER = (0, 2, 1, 3)
+NO_CHANNEL = (0, 0, 1, 1)  # the row beside an odd last channel: its output is not kept
 Int64Array = npt.NDArray[np.int64]
 
 
@@ -61,15 +62,18 @@ class Channels:
 
 def pack_pairs(channels: Channels | None) -> bytes | None:
     """The stream of onboard/src/nn/pairs.h; None where these numbers cannot be packed so."""
-    if channels is None or len(channels.weights) % 2:
+    if channels is None:
         return None
-    pairs, taps = len(channels.weights) // 2, channels.weights.shape[1]
+    count, taps = channels.weights.shape
+    pairs = -(-count // 2)
     padded = np.zeros((2 * pairs, -(-taps // 4) * 4), np.int64)
-    padded[:, :taps] = channels.weights
+    padded[:count, :taps] = channels.weights
+    table = np.tile(NO_CHANNEL, (2 * pairs, 1))
+    table[:count] = channels.rows
     both = 256 * padded[1::2] + padded[0::2]
     high = 128 * np.abs(padded[1::2]).sum(axis=1)
     if np.any(both < -(1 << 15)) or np.any(both >= 1 << 15) or np.any(high >= 1 << 23):
         return None
     steps = both.reshape(pairs, -1, 4)[:, :, TAP_ORDER].reshape(pairs, -1).astype("<i2")
-    rows = channels.rows.astype("<i4").reshape(pairs, -1)
+    rows = table.astype("<i4").reshape(pairs, -1)
     return np.concatenate([steps.view("<i4"), rows], axis=1).tobytes()

@@ -2,23 +2,36 @@
 
 import numpy as np
 import pytest
-from framekeep_models.compile import compile_model
+from framekeep_models.compile import Options, compile_model
+from framekeep_models.layouts import Layout
 from framekeep_onboard.network import run_network
 
 from tests.shared_data import shared
 
 pytestmark = pytest.mark.qemu
 
-MODELS = ["vww_96_int8", "person_detect"]
+MODELS = ["vww_96_int8", "person_detect", "pretrainedResnet_quant", "kws_ref_model", "ad01_int8"]
 
 
 @pytest.mark.parametrize("target", ["qemu-m4", "qemu-m7", "qemu-m55"])
+@pytest.mark.parametrize("layout", Layout)
 @pytest.mark.parametrize("name", MODELS)
-def test_outputs_equal_the_golden_file(target: str, name: str) -> None:
+def test_outputs_equal_the_golden_file(target: str, name: str, layout: Layout) -> None:
     golden = np.load(shared(f"tflite/golden/{name}.npz"))
-    image = compile_model(shared(f"tflite/{name}.tflite")).image
-    run = run_network(target, image, list(golden["inputs"][::10]))
-    assert [np.ravel(out[0]).tolist() for out in run.outputs] == golden["outputs"][::10].tolist()
+    image = compile_model(shared(f"tflite/{name}.tflite"), options=Options(layout=layout)).image
+    run = run_network(target, image, list(golden["inputs"][::13]))
+    assert [np.ravel(out[0]).tolist() for out in run.outputs] == golden["outputs"][::13].tolist()
+
+
+@pytest.mark.parametrize("variant", [0, 1, 2])
+@pytest.mark.parametrize("name", ["vww_96_int8", "pretrainedResnet_quant", "kws_ref_model", "ad01_int8"])
+def test_packed_outputs_of_perturbed_scales_equal_the_golden_file(name: str, variant: int) -> None:
+    path = f"tflite/golden/perturbed/{name}_{variant}"
+    inputs = np.load(shared(f"tflite/golden/{name}.npz"))["inputs"]
+    outputs = np.load(shared(f"{path}.npz"))["outputs"]
+    image = compile_model(shared(f"{path}.tflite"), options=Options(layout=Layout.ARMV7EM)).image
+    run = run_network("qemu-m4", image, list(inputs[::13]))
+    assert [np.ravel(out[0]).tolist() for out in run.outputs] == outputs[::13].tolist()
 
 
 def test_operators_one_by_one_add_up_to_the_whole_run() -> None:

@@ -75,7 +75,7 @@ static void clamp(int8_t *out, size_t size, const fk_window *w)
 void fk_conv_pairs_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
 {
     const uint8_t *stream = (const uint8_t *)w->weights;
-    const fk_pairs_job job = {steps_of(w), w->out_c / 2u, w->out_c};
+    const fk_pairs_job job = {steps_of(w), (w->out_c + 1u) / 2u, w->out_c};
     const uint32_t total = (uint32_t)w->out_h * w->out_w;
     const int pointwise = is_pointwise(w);
     const int clamped = w->act_min > -128 || w->act_max < 127;

@@ -26,17 +26,18 @@ static int parse_conv(fk_step *step, const fk_model *m, const uint8_t *record)
         return err;
     }
     const uint64_t taps = (uint64_t)w->kernel_h * w->kernel_w * w->in_c;
-    if (taps > TAPS_MAX || w->out_c % 2) {
+    if (taps > TAPS_MAX) {
         return FK_ERR_CORRUPT;
     }
+    const unsigned pairs = (w->out_c + 1u) / 2u;
     const size_t weights = (size_t)(taps + 3) / 4 * FK_PAIRS_STEP_BYTES;
     const size_t pair = weights + 2 * FK_PAIRS_ROW_BYTES;
     const uint8_t *stream = fk_model_constant(m, fk_get_u32le(record + FK_FKM_WINDOW_WEIGHTS),
-                                              (uint64_t)pair / 4 * (w->out_c / 2u), 4);
+                                              (uint64_t)pair / 4 * pairs, 4);
     if (stream == NULL) {
         return FK_ERR_CORRUPT;
     }
-    for (unsigned i = 0; i < w->out_c / 2u; i++) {
+    for (unsigned i = 0; i < pairs; i++) {
         if (check_rows(stream + i * pair + weights, 2) != FK_OK) {
             return FK_ERR_CORRUPT;
         }

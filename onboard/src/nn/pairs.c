@@ -46,7 +46,9 @@ static void block(const int16_t *x, unsigned pixels, const uint8_t *stream, int8
             const sums s = dot(x + 2 * p, pixels, stream, job->steps);
             const int32_t high = (int32_t)(s.both - s.low) >> 7; /* 256 * S1, then twice S1 */
             out[p * job->stride] = finish(s.low << 1, rows);
-            out[p * job->stride + 1] = finish((uint32_t)high, rows + FK_PAIRS_ROW_BYTES);
+            if (2 * pair + 1 < job->stride) {
+                out[p * job->stride + 1] = finish((uint32_t)high, rows + FK_PAIRS_ROW_BYTES);
+            }
         }
         stream = rows + 2 * FK_PAIRS_ROW_BYTES;
     }

@@ -41,9 +41,9 @@ enum {
 
 /* What a block of pixels has in common with all others of its layer. */
 typedef struct {
-    uint32_t steps;   /* of four taps                                       */
-    uint32_t pairs;   /* of output channels                                 */
-    uint32_t stride;  /* bytes from an output pixel to the next             */
+    uint32_t steps;   /* of four taps                                         */
+    uint32_t pairs;   /* of output channels; of the last only c0 may be there */
+    uint32_t stride;  /* output channels: bytes from one pixel to the next    */
 } fk_pairs_job;
 
 /* Three pixels, or one, through all output channels. `x` are their inputs as

@@ -30,6 +30,15 @@
     "asr    r12, r12, r11\n"                                                                       \
     "ssat   " sum ", #8, r12\n"
 
+/* A pair of channels of three pixels, to r0; r8 is the stride. */
+#define STORE_3                                                                                    \
+    "bfi    r2, r5, #8, #8\n"                                                                      \
+    "bfi    r3, r6, #8, #8\n"                                                                      \
+    "bfi    r4, r7, #8, #8\n"                                                                      \
+    "strh   r3, [r0, r8]\n"                                                                        \
+    "strh   r4, [r0, r8, lsl #1]\n"                                                                \
+    "strh   r2, [r0], #2\n"
+
 /* Frame: x, out, steps, pairs, stride. Sums of S0 in r2..r4, of S in r5..r7. */
 __attribute__((naked)) void fk_pairs_block_3(const int16_t *x, const uint8_t *stream, int8_t *out,
                                              const fk_pairs_job *job)
@@ -69,16 +78,20 @@ __attribute__((naked)) void fk_pairs_block_3(const int16_t *x, const uint8_t *st
                      FINISH("r7", "asr #7", "lr")
                      "ldr    r0, [sp, #4]\n"
                      "ldrd   lr, r8, [sp, #12]\n"
-                     "bfi    r2, r5, #8, #8\n"
-                     "bfi    r3, r6, #8, #8\n"
-                     "bfi    r4, r7, #8, #8\n"
-                     "strh   r3, [r0, r8]\n"
-                     "strh   r4, [r0, r8, lsl #1]\n"
-                     "strh   r2, [r0], #2\n"
-                     "str    r0, [sp, #4]\n"
                      "subs   lr, lr, #1\n"
                      "str    lr, [sp, #12]\n"
-                     "bne    1b\n"
+                     "beq    4f\n" STORE_3
+                     "str    r0, [sp, #4]\n"
+                     "b      1b\n"
+                     "4:\n" /* the last pair, of which an odd number of channels has one */
+                     "tst    r8, #1\n"
+                     "bne    5f\n" STORE_3
+                     "add    sp, #20\n"
+                     "pop    {r4-r11, pc}\n"
+                     "5:\n"
+                     "strb   r2, [r0]\n"
+                     "strb   r3, [r0, r8]\n"
+                     "strb   r4, [r0, r8, lsl #1]\n"
                      "add    sp, #20\n"
                      "pop    {r4-r11, pc}\n");
     (void)x;
@@ -87,16 +100,16 @@ __attribute__((naked)) void fk_pairs_block_3(const int16_t *x, const uint8_t *st
     (void)job;
 }
 
-/* One pixel. S0 in r2, S in r3; frame: x, out, steps, pairs. */
+/* One pixel. S0 in r2, S in r3; the same frame. */
 __attribute__((naked)) void fk_pairs_block_1(const int16_t *x, const uint8_t *stream, int8_t *out,
                                              const fk_pairs_job *job)
 {
     __asm__ volatile("push   {r4-r11, lr}\n"
                      "sub    sp, #20\n"
-                     "ldm    r3, {r4, r5}\n"
+                     "ldm    r3, {r4, r5, r6}\n"
                      "mov    r3, r2\n"
                      "mov    r2, r0\n"
-                     "stm    sp, {r2, r3, r4, r5}\n"
+                     "stm    sp, {r2, r3, r4, r5, r6}\n"
                      "1:\n"
                      "ldr    r0, [sp]\n"
                      "ldr    lr, [sp, #8]\n"
@@ -138,12 +151,17 @@ __attribute__((naked)) void fk_pairs_block_1(const int16_t *x, const uint8_t *st
                      FINISH("r3", "asr #7", "lr")
                      "ldr    r0, [sp, #4]\n"
                      "ldr    lr, [sp, #12]\n"
-                     "bfi    r2, r3, #8, #8\n"
-                     "strh   r2, [r0], #2\n"
-                     "str    r0, [sp, #4]\n"
+                     "strb   r2, [r0], #1\n"
                      "subs   lr, lr, #1\n"
                      "str    lr, [sp, #12]\n"
+                     "itt    ne\n"
+                     "strbne r3, [r0], #1\n"
+                     "strne  r0, [sp, #4]\n"
                      "bne    1b\n"
+                     "ldr    r8, [sp, #16]\n" /* the last pair may be one channel */
+                     "lsrs   r8, r8, #1\n"
+                     "it     cc\n"
+                     "strbcc r3, [r0]\n"
                      "add    sp, #20\n"
                      "pop    {r4-r11, pc}\n");
     (void)x;
