@@ -4,6 +4,7 @@ card."""
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import shlex
 import sys
@@ -20,6 +21,7 @@ from framekeep_models.evaluate import labels_of, plain
 from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_metrics import Binary, Floats, Ints, auc, best_threshold
 from framekeep_models.train_card import card
+from framekeep_models.train_images import image_of
 from framekeep_models.train_options import Options, Recipe, counts
 
 if TYPE_CHECKING:
@@ -153,7 +155,9 @@ def train(recipe: Recipe, options: Options, out: Path, command: str) -> dict[str
         found = train_loop.scores(kept, images)
         say(f"{clock} epoch {epoch + 1}/{fit.epochs} loss {loss:.4f} validation AUC {auc(labels, found):.4f}")
 
+    start = copy.deepcopy(net)
     kept = train_loop.fit(net, pool, fit, report)
+    train_loop.blend(kept, start, 1 - fit.start_share)
     facts = finish(recipe, options, out, net=kept, pool=pool, command=command)
     say(f"{clock} done: {facts['summary']}")
     return facts
@@ -201,8 +205,8 @@ def finish(
         name: plain(Binary(labels_of(some), flown(flight, some), threshold).summary())
         for name, some in recipe.tests(options).items()
     }
-    compile_image(model, threshold, recipe.labels)
     (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    model.with_suffix(".fkm").write_bytes(image_of(model))
     (out / f"{recipe.name}.md").write_text(card(recipe, facts))
     return facts
 
@@ -220,15 +224,6 @@ def centre(net: nn.Sequential, labels: Ints, logits: Floats) -> None:
     best = best_threshold(labels, probability) - 0.5
     head = net[-1]
     head.bias.data[1] -= float(np.log(best / (255 - best)))
-
-
-def compile_image(model: Path, threshold: float, labels: tuple[str, str]) -> None:
-    """The model image beside the .tflite, its threshold inside."""
-    from framekeep_models.compile import compile_model
-    from framekeep_models.contract import Wishes
-
-    made = compile_model(model, Wishes(labels=labels, thresholds=(1 - threshold / 255, threshold / 255)))
-    model.with_suffix(".fkm").write_bytes(made.image)
 
 
 def chips(pictures: Sequence[Picture], side: int) -> tuple[U8, Ints]:

@@ -12,8 +12,6 @@ import numpy as np
 from torch import nn
 
 from framekeep_models import nets
-from framekeep_models.compile import compile_model
-from framekeep_models.contract import Wishes
 from framekeep_models.data import Picture, read_coco, read_csv, select
 from framekeep_models.data_crops import U8, Draw, shrink
 from framekeep_models.data_grid import GridKind, GridShape, make_grid_pool
@@ -24,6 +22,7 @@ from framekeep_models.evaluate_scenes import looks_of, summary, threshold_from
 from framekeep_models.train_card import grid_card
 from framekeep_models.train_export import save_grid
 from framekeep_models.train_grid import fit_grid, grids
+from framekeep_models.train_images import image_of
 from framekeep_models.train_loop import Clock, seed_all
 from framekeep_models.train_options import FitConfig, Options, counts
 from framekeep_models.train_warm import backbone
@@ -186,8 +185,7 @@ def finish_grid(
         f"test: average precision {found['average_precision']}, recall {found['recall']}, "
         f"{found['false_alarms_per_scene']} false alarms a scene, spearman {found['spearman']}"
     )
-    made = compile_model(model, Wishes(labels=recipe.labels, thresholds=(threshold / 255,)))
-    model.with_suffix(".fkm").write_bytes(made.image)
     (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    model.with_suffix(".fkm").write_bytes(image_of(model))
     (out / f"{recipe.name}.md").write_text(grid_card(recipe.about, recipe.limits, facts))
     return facts

@@ -25,6 +25,7 @@ class FitConfig:
     hard_share: float = 0.4  # weight of the boxes' word against the teachers', where both speak
     average: float = 0.998  # of the weights, per step; the averaged copy is what is kept
     seed: int = 1
+    start_share: float = 0.0  # of the weights training began with, in those that are kept
     flips: bool = True
     quarter_turns: bool = False  # for cameras that look straight down
 

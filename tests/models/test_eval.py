@@ -1,0 +1,92 @@
+"""`fk-models eval` as a user runs it: pictures in, one JSON object or a table out, one line for a mistake."""
+
+import json
+from pathlib import Path
+
+import pytest
+import skimage.data
+from framekeep_models.cli import main
+from PIL import Image
+
+PERSON = Path(__file__).resolve().parents[2] / "models/trained/person_96.fkm"
+KEYS = {
+    *("model", "model_id", "split", "n", "positives", "threshold", "confusion"),
+    *("accuracy", "accuracy_ci95", "auc", "auc_ci95", "precision", "precision_ci95"),
+    *("recall", "recall_ci95", "average_precision", "average_precision_ci95"),
+    *("operating_points", "calibration"),
+}
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """scikit-image's astronaut, whole and cropped, against its cat, cup and rocket."""
+    root = tmp_path_factory.mktemp("photographs")
+    for label, names in {"person": ("astronaut",), "no_person": ("chelsea", "coffee", "rocket")}.items():
+        (root / label).mkdir()
+        for name in names:
+            whole = Image.fromarray(getattr(skimage.data, name)())
+            whole.save(root / label / f"{name}.png")
+            whole.crop((0, 0, 400, 300)).resize((200, 150)).save(root / label / f"{name}.jpg")
+    return root
+
+
+def test_json_is_one_object_with_every_figure(photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", str(PERSON), "--data", str(photographs), "--json"]) == 0
+    out = capsys.readouterr()
+    found = json.loads(out.out)
+    assert set(found) == KEYS
+    assert (found["n"], found["positives"]) == (8, 2)
+    assert sum(found["confusion"].values()) == 8
+    assert out.err == ""
+    low, high = found["accuracy_ci95"]
+    assert low <= found["accuracy"] <= high
+
+
+def test_the_astronaut_outranks_cat_cup_and_rocket(
+    photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["eval", str(PERSON), "--data", str(photographs), "--json"])
+    assert json.loads(capsys.readouterr().out)["auc"] > 0.9
+
+
+def test_a_model_compared_with_itself_and_a_sheet_of_mistakes(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "mistakes.png"
+    tflite = PERSON.with_suffix(".tflite")
+    arguments = [
+        "--data",
+        str(photographs),
+        "--compare",
+        str(tflite),
+        "--threshold",
+        "0",
+        "--sheet",
+        str(sheet),
+    ]
+    assert main(["eval", str(tflite), *arguments, "--by", "kind"]) == 0
+    out = capsys.readouterr().out
+    assert "+0.000 (+0.000 .. +0.000)" in out
+    assert "no_person: n 6" in out
+    assert Image.open(sheet).size == (1100, 110)  # six false alarms at threshold 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere.fkm", "--data", "DATA"], "nowhere.fkm: cannot be read"),
+        (["MODEL", "--data", "nowhere"], "nowhere: no such file or folder"),
+        (["MODEL", "--data", "DATA", "--split", "test"], "no pictures in split 'test'"),
+        (["MODEL", "--data", "DATA", "--class-index", "7"], "has classes 0..1"),
+        (["DATA/person/astronaut.png", "--data", "DATA"], "not a model image"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    arguments: list[str], said: str, photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled = [a.replace("DATA", str(photographs)).replace("MODEL", str(PERSON)) for a in arguments]
+    assert main(["eval", *filled]) == 2
+    out = capsys.readouterr()
+    assert said in out.err
+    assert out.err.count("\n") == 1
+    assert out.out == ""
