@@ -1,4 +1,4 @@
-"""Networks of a few layers with random weights, built directly: no training, no TensorFlow, the same every time."""
+"""Networks of a few layers with random weights, built directly: no training, the same every time."""
 
 from dataclasses import dataclass, field
 
