@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", choices=("licence", "source", "kind"), help="figures for each group as well")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet (PNG) of the worst mistakes here")
     parser.add_argument("--tiles", type=int, default=1, help="grids: cut each picture into N x N parts")
+    parser.add_argument("--peer", choices=("hog",), help="grids: OpenCV's HOG people detector beside ours")
     parser.add_argument("--limit", type=int, help="only the first N pictures")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -97,24 +98,33 @@ def run(args: argparse.Namespace) -> int:
 
 def run_scenes(args: argparse.Namespace, model: FlightModel, pictures: Sequence[Picture]) -> int:
     """A grid model on pictures with boxes: detections and cover."""
-    from framekeep_models.evaluate_scenes import looks_of, summary
+    from framekeep_models.evaluate_peers import hog_looks
+    from framekeep_models.evaluate_scenes import looks_of, summary, threshold_from
 
     threshold = model.threshold if args.threshold is None else args.threshold
     found = summary(pictures, looks_of(model.grid, pictures, args.tiles), threshold)
     report = {"model": args.model.name, "model_id": model.model_id, "split": args.split or "all", **found}
+    if args.peer:
+        looks = hog_looks(pictures)
+        best = threshold_from(pictures, looks, None)
+        report["peer"] = {"name": "OpenCV HOG+SVM", **summary(pictures, looks, best)}
     if args.json:
         print(json.dumps(plain(report)))
         return 0
-    print(
-        f"{args.model.name} on {found['n']} pictures with {found['boxes']} boxes, threshold {threshold:.0f}"
-    )
+    print_scenes(args.model.name, found)
+    if args.peer:
+        print_scenes(f"{report['peer']['name']}, at its best threshold for these pictures", report["peer"])
+    return 0
+
+
+def print_scenes(name: str, found: dict[str, Any]) -> None:
+    print(f"{name} on {found['n']} pictures, {found['boxes']} boxes, threshold {found['threshold']:.0f}")
     for key in ("average_precision", "recall", "precision", "spearman"):
         low, high = found[f"{key}_ci95"]
         print(f"  {key:18s} {found[key]:.3f}   95 %: {low:.3f} .. {high:.3f}")
     print(f"  F1 {found['f1']:.3f}, {found['false_alarms_per_scene']:.2f} false alarms a picture")
-    for name, row in found["recall_by_size"].items():
-        print(f"  {name}: {row['boxes']} boxes, {row['recall']:.3f} found")
-    return 0
+    for size, row in found["recall_by_size"].items():
+        print(f"  {size}: {row['boxes']} boxes, {row['recall']:.3f} found")
 
 
 def scores_of(model: FlightModel, pictures: Sequence[Picture], quiet: bool = True) -> Floats:

@@ -60,7 +60,7 @@ SHIP = GridRecipe(
     draws=lambda o: [Draw(p, 6, 0.45) for p in boxes_of("sat_ships_scenes")(o, "train")],
     net=lambda o, images: nets.grid_on(backbone(o.start or TRAINED / "ship_80.tflite", 16, images)),
     held=boxes_of("sat_ships_scenes"),
-    fit=FitConfig(epochs=16, batch=32, rate=2e-3, quarter_turns=True, flips=False),
+    fit=FitConfig(epochs=12, batch=32, average=0.98, quarter_turns=True, flips=False),
     tiles=2,
     alarms=0.5,
     limits="""\
@@ -76,7 +76,7 @@ SHELF = GridRecipe(
     draws=lambda o: [Draw(p, 10, 0.5) for p in boxes_of("retail_shelf")(o, "train")],
     net=lambda _o, _images: nets.grid_chain(nets.SHELF_FILL),
     held=boxes_of("retail_shelf"),
-    fit=FitConfig(epochs=16, batch=32, flips=False),
+    fit=FitConfig(epochs=12, batch=32, average=0.98, flips=False),
     limits="""\
 The pictures are SKU-110K's, offered for academic, non-commercial use, with labels of no stated licence; what
 counts as an empty place varies in them, and none shows a full shelf. A first step, not an inventory.""",
@@ -105,7 +105,7 @@ PERSON = GridRecipe(
     draws=person_draws,
     net=lambda o, images: nets.grid_on(backbone(o.start or TRAINED / "person_96_all.tflite", 16, images)),
     held=boxes_of("person_frames"),
-    fit=FitConfig(epochs=6, batch=64, rate=1e-3),
+    fit=FitConfig(epochs=4, batch=32, rate=1.5e-3, average=0.99, flips=False),
     limits="""\
 Trained on pictures of all the licences named above, some of them research-only or unknown: not for a product
 without a look at them. Statues and mannequins are found as well. Persons under 1 % of the frame are mostly
