@@ -30,11 +30,11 @@ domain)."""
 PERSON_LIMITS = """\
 Statues, mannequins and dolls are often taken for persons; persons smaller than about 1/8 of the frame's
 height, seen from above or cut off at the edge are often missed. Not for decisions about people: it ranks
-pictures. By perceptual hash (6 of 64 bits) no test picture of person_vww, person_more and person_frames is near
-one of their other splits."""
+pictures. By perceptual hash (6 of 64 bits) no test picture of person_vww, person_more and person_frames is
+near one of their other splits."""
 SHIP_LIMITS = """\
-No land scene was in training. Small boats and wakes are taken for ships now and then. By perceptual hash (6 of
-64 bits) 126 pairs of test and other chips are near; the 40 nearest, looked at, show different boats in a
+No land scene was in training. Small boats and wakes are taken for ships now and then. By perceptual hash (6
+of 64 bits) 126 pairs of test and other chips are near; the 40 nearest, looked at, show different boats in a
 like pose on plain water, or plain shore. Of the scenes they were cut from, no test scene is near another."""
 
 
