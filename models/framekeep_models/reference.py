@@ -477,6 +477,10 @@ def cast_to(n: Node) -> AnyArray:
     return n.raw(0).astype(n.out.dtype)
 
 
+def reduce_max(n: Node) -> AnyArray:
+    return np.asarray(n.raw(0).max(axis=tuple(n.ints(1)), keepdims=bool(n.option("keep_dims"))))
+
+
 def reduce_prod(n: Node) -> AnyArray:
     keep = bool(n.option("keep_dims"))
     return np.asarray(n.raw(0).prod(axis=tuple(n.ints(1)), keepdims=keep), n.out.dtype)
@@ -505,6 +509,7 @@ KERNELS: dict[str, Callable[[Node], AnyArray | list[AnyArray]]] = {
     "PADV2": pad,
     "PRELU": prelu,
     "QUANTIZE": quantize,
+    "REDUCE_MAX": reduce_max,
     "REDUCE_PROD": reduce_prod,
     "RELU": relu,
     "RELU6": relu6,

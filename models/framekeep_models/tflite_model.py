@@ -65,6 +65,7 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...], int]] = {
     "PADV2": ("PadV2Options", (), 2),
     "PRELU": ("", (), 1),
     "QUANTIZE": ("QuantizeOptions", (), 2),
+    "REDUCE_MAX": ("ReducerOptions", ("keep_dims",), 2),
     "REDUCE_PROD": ("ReducerOptions", ("keep_dims",), 1),
     "RELU": ("", (), 2),
     "RELU6": ("", (), 2),

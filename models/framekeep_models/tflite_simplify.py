@@ -3,6 +3,7 @@
 - SPACE_TO_BATCH_ND, a convolution, BATCH_TO_SPACE_ND: what converters make of a dilated convolution they do
   not recognise. It becomes that convolution again; the two tensors in between cease to exist.
 - A convolution in groups becomes one over all channels, with zero weights between the groups.
+- REDUCE_MAX over height and width becomes a MAX_POOL_2D over the whole map.
 
 Only the compiler uses this: the twin runs the graph as it is, and `verify` holds the two together.
 """
@@ -22,9 +23,11 @@ def simplify(model: Model) -> tuple[Model, list[str]]:
     for op in model.operators:
         if op.name in CONVOLUTIONS:
             _undo_batches(graph, op)
-    for op in graph.operators:
+    for op in list(graph.operators):
         if op.name == "CONV_2D":
             _join_groups(graph, op)
+        elif op.name == "REDUCE_MAX":
+            _pool_whole_map(graph, op)
     if not graph.notes:
         return model, []
     return replace(model, tensors=tuple(graph.tensors), operators=tuple(graph.operators)), graph.notes
@@ -125,3 +128,30 @@ def _join_groups(graph: _Graph, conv: Operator) -> None:
     graph.notes.append(
         f"node {conv.index}: a convolution in {groups} groups, computed as one with zeros between them"
     )
+
+
+def _pool_whole_map(graph: _Graph, op: Operator) -> None:
+    axes, source, out = (
+        graph.constant(op.inputs[1]),
+        graph.tensors[op.inputs[0]],
+        graph.tensors[op.outputs[0]],
+    )
+    if axes is None or len(source.shape) != 4 or sorted(int(a) % 4 for a in axes.ravel()) != [1, 2]:
+        return
+    if (source.scale.tolist(), source.zero_point.tolist()) != (out.scale.tolist(), out.zero_point.tolist()):
+        return
+    height, width = source.shape[1:3]
+    pooled = graph.add_tensor(source, (1, 1, 1, source.shape[3]))
+    options = {
+        "padding": "VALID",
+        "stride_h": 1,
+        "stride_w": 1,
+        "filter_height": height,
+        "filter_width": width,
+    }
+    where = graph.operators.index(op)
+    graph.operators[where : where + 1] = [
+        Operator(op.index, "MAX_POOL_2D", (source.index,), (pooled,), options),
+        Operator(op.index, "RESHAPE", (pooled,), op.outputs, {"new_shape": out.shape}),
+    ]
+    graph.notes.append(f"node {op.index}: REDUCE_MAX over the map is computed as a MAX_POOL_2D")

@@ -12,7 +12,7 @@ from framekeep_models.tflite_simplify import simplify
 from framekeep_models.tflite_writer import Writer
 from framekeep_models.verify import verify
 
-from tests.models.oracles import BUILTIN, REFERENCE, Lite
+from tests.models.oracles import BUILTIN, REFERENCE, Lite, Micro
 
 X = {"scale": 0.05, "zero_point": -9}
 Y = {"scale": 0.2, "zero_point": 11}
@@ -106,6 +106,20 @@ def test_a_convolution_in_groups_is_computed_with_zeros_between_them() -> None:
         reference.outputs(load(blob), picture)[0], Lite(blob, BUILTIN).outputs([picture])[0]
     )
     assert "3 groups" in simplify(load(blob))[1][0]
+    assert verify(blob).passed
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_reduce_max_over_the_map_is_a_pool(keep: bool) -> None:
+    net = Writer()
+    x = net.tensor((1, 5, 4, 3), **X)
+    y = net.tensor((1, 1, 1, 3) if keep else (1, 3), **X)
+    net.add("REDUCE_MAX", [x, net.constant([1, 2], np.int32)], [y], keep_dims=keep)
+    blob = net.build([x], [y])
+    picture = noise((1, 5, 4, 3))
+    np.testing.assert_array_equal(
+        reference.outputs(load(blob), picture)[0], Micro(blob).outputs([picture])[0]
+    )
     assert verify(blob).passed
 
 
