@@ -12,7 +12,7 @@ from framekeep_models.verify import as_model_input, golden_file, seeded_inputs, 
 from framekeep_onboard import Model
 from PIL import Image
 
-from tests.models.litert import LiteRT
+from tests.models.oracles import BUILTIN, Lite
 from tests.shared_data import SHARED, shared
 
 MODELS = ("vww_96_int8", "person_detect", "pretrainedResnet_quant", "kws_ref_model", "ad01_int8")
@@ -64,12 +64,12 @@ def test_every_tensor_equals_litert_over_real_pictures(name: str) -> None:
     """Equal, or a tie that LiteRT rounds the other way, and then shown to be one."""
     tflite = shared(f"tflite/{name}.tflite")
     compiled = compile_model(tflite, options=Options(keep_all=True, keep_dead=True))
-    engine, peer = Model(compiled.image), LiteRT(tflite)
+    engine, peer = Model(compiled.image), Lite(tflite, BUILTIN)
     buffers = [compiled.program.buffers[b] for b in sorted(compiled.plan.offsets)]
     compared = dict.fromkeys((v.tensor for b in buffers for v in b.views), 0)
     for picture in real_pictures(engine):
         x = engine.preprocess(picture)
-        peer.run(as_model_input(compiled.model, compiled, x))
+        peer.outputs([as_model_input(compiled.model, compiled, x)])
         for number, value in engine.steps(x):
             views = [view.tensor for view in buffers[number].views]
             if not np.array_equal(value.ravel(), peer.tensor(views[0]).ravel()):
@@ -81,7 +81,7 @@ def test_every_tensor_equals_litert_over_real_pictures(name: str) -> None:
     assert set(compared.values()) == {PICTURES}
 
 
-def assert_rounding_ties(model: TfliteModel, tensor: int, ours: np.ndarray, peer: LiteRT) -> None:
+def assert_rounding_ties(model: TfliteModel, tensor: int, ours: np.ndarray, peer: Lite) -> None:
     """The first rounding left a half: LiteRT takes it upwards, TFLite Micro (and we) away from zero."""
     node = next(n for n in model.operators if tensor in n.outputs)
     out = model.tensors[tensor]
@@ -97,7 +97,7 @@ def assert_rounding_ties(model: TfliteModel, tensor: int, ours: np.ndarray, peer
         assert (mine, its) == ((high - half) // (2 * half) + zero, (high + half) // (2 * half) + zero)
 
 
-def sums_of(model: TfliteModel, node: Operator, peer: LiteRT) -> tuple[np.ndarray, list[Multiplier]]:
+def sums_of(model: TfliteModel, node: Operator, peer: Lite) -> tuple[np.ndarray, list[Multiplier]]:
     """The 32-bit sums of a node, from LiteRT's own input to it, and what they are multiplied with."""
     source, weights = model.tensors[node.inputs[0]], model.tensors[node.inputs[1]]
     out, bias = model.tensors[node.outputs[0]], model.tensors[node.inputs[2]].data

@@ -10,11 +10,10 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from framekeep_models import reference, tflite_model  # noqa: E402
 from framekeep_models.export_torch import ExportError, SameConv2d, export  # noqa: E402
-from tflite_micro import runtime  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-SIZE = 32
+from tests.models.oracles import Micro  # noqa: E402
 
 
 def conv_norm_relu(inputs: int, outputs: int, kernel: int, **options: Any) -> nn.Sequential:
@@ -107,14 +106,11 @@ def test_stays_within_a_few_quanta_of_the_float_network(trained: Any, pictures: 
 
 
 def test_tflite_micro_computes_the_same_bytes_as_the_twin(pictures: Any, exported: Path) -> None:
-    model = tflite_model.load(exported)
-    micro = runtime.Interpreter.from_file(str(exported), arena_size=1 << 20)
+    micro = Micro(exported)
     for picture in pictures[:8]:
         x = (picture.astype(np.int16) - 128).astype(np.int8)
-        micro.set_input(x[None], 0)
-        micro.invoke()
-        for i, want in enumerate(reference.outputs(model, x)):
-            np.testing.assert_array_equal(micro.get_output(i), want)
+        for got, want in zip(micro.outputs([x]), reference.outputs(micro.model, x), strict=True):
+            np.testing.assert_array_equal(got, want)
 
 
 def test_labels_and_fused_forms_are_in_the_file(exported: Path) -> None:
