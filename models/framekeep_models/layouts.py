@@ -15,6 +15,8 @@ from framekeep_models.fixedpoint import multiply
 from framekeep_models.program import Int8Array, Int32Array
 
 PAIRS = 1  # FK_LAYOUT_PAIRS of onboard/src/nn/pairs.h, which says what is in a stream
+PLANES = 1  # FK_LAYOUT_PLANES of onboard/src/nn/planes.h
+PLANES_GROUP = 4
 SHIFT_MAX = 20
 TAP_ORDER = (0, 2, 1, 3)
 NO_CHANNEL = (0, 0, 1, 1)  # the row beside an odd last channel: its output is not kept
@@ -77,3 +79,11 @@ def pack_pairs(channels: Channels | None) -> bytes | None:
     steps = both.reshape(pairs, -1, 4)[:, :, TAP_ORDER].reshape(pairs, -1).astype("<i2")
     rows = table.astype("<i4").reshape(pairs, -1)
     return np.concatenate([steps.view("<i4"), rows], axis=1).tobytes()
+
+
+def pack_planes(channels: Channels | None) -> bytes | None:
+    """The stream of onboard/src/nn/planes.h for 3x3 windows; None where it cannot be."""
+    if channels is None or channels.weights.shape[1] != 9:
+        return None
+    windows = channels.weights.reshape(-1, 3, 3)[:, :, (0, 1, 1, 2)].reshape(-1, 12).astype("<i2")
+    return np.concatenate([windows.view("<i4"), channels.rows.astype("<i4")], axis=1).tobytes()

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "nn/pairs.h"
+#include "pairs_inline.h"
 
 static uint32_t steps_of(const fk_window *w)
 {
@@ -64,21 +65,12 @@ static void gather(int8_t *patch, const int8_t *in, const fk_window *w, unsigned
     }
 }
 
-/* Any activation that is not the full range: the blocks only saturate. */
-static void clamp(int8_t *out, size_t size, const fk_window *w)
-{
-    for (size_t i = 0; i < size; i++) {
-        out[i] = out[i] < w->act_min ? w->act_min : out[i] > w->act_max ? w->act_max : out[i];
-    }
-}
-
 void fk_conv_pairs_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
 {
     const uint8_t *stream = (const uint8_t *)w->weights;
     const fk_pairs_job job = {steps_of(w), (w->out_c + 1u) / 2u, w->out_c};
     const uint32_t total = (uint32_t)w->out_h * w->out_w;
     const int pointwise = is_pointwise(w);
-    const int clamped = w->act_min > -128 || w->act_max < 127;
     int16_t *x = (int16_t *)(void *)scratch;
     int8_t *patches = (int8_t *)scratch + FK_PAIRS_PIXELS * 8u * (size_t)job.steps;
     const int8_t *pixel[FK_PAIRS_PIXELS];
@@ -107,9 +99,7 @@ void fk_conv_pairs_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t
             fk_pairs_widen_3(x, pixel, job.steps);
             fk_pairs_block_3(x, stream, out, &job);
         }
-        if (clamped) {
-            clamp(out, (size_t)n * w->out_c, w);
-        }
+        fk_pairs_clamp(out, (size_t)n * w->out_c, w->act_min, w->act_max);
         out += (size_t)n * w->out_c;
         done += n;
     }

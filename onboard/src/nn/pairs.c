@@ -2,7 +2,7 @@
  * bytes of the stream. */
 #include "pairs.h"
 
-#include "fk/bytes.h"
+#include "pairs_inline.h"
 
 #if !defined(__ARM_FEATURE_DSP)
 
@@ -26,16 +26,6 @@ static sums dot(const int16_t *x, unsigned pixels, const uint8_t *stream, uint32
     return s;
 }
 
-/* `doubled` is twice the sum without its bias. */
-static int8_t finish(uint32_t doubled, const uint8_t *row)
-{
-    const int32_t x = (int32_t)(doubled + fk_get_u32le(row));
-    const int64_t product = (int64_t)x * fk_get_i32le(row + 4) + ((int64_t)1 << 31);
-    const uint32_t rounding = fk_get_u32le(row + 8) - (x < 0 ? 1u : 0u);
-    const int32_t y = (int32_t)((uint32_t)(product >> 32) + rounding) >> fk_get_u32le(row + 12);
-    return (int8_t)(y < -128 ? -128 : y > 127 ? 127 : y);
-}
-
 static void block(const int16_t *x, unsigned pixels, const uint8_t *stream, int8_t *out,
                   const fk_pairs_job *job)
 {
@@ -45,9 +35,9 @@ static void block(const int16_t *x, unsigned pixels, const uint8_t *stream, int8
         for (unsigned p = 0; p < pixels; p++) {
             const sums s = dot(x + 2 * p, pixels, stream, job->steps);
             const int32_t high = (int32_t)(s.both - s.low) >> 7; /* 256 * S1, then twice S1 */
-            out[p * job->stride] = finish(s.low << 1, rows);
+            out[p * job->stride] = fk_pairs_finish(s.low << 1, rows);
             if (2 * pair + 1 < job->stride) {
-                out[p * job->stride + 1] = finish((uint32_t)high, rows + FK_PAIRS_ROW_BYTES);
+                out[p * job->stride + 1] = fk_pairs_finish((uint32_t)high, rows + FK_PAIRS_ROW_BYTES);
             }
         }
         stream = rows + 2 * FK_PAIRS_ROW_BYTES;

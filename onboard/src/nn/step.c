@@ -20,6 +20,7 @@ static const fk_operator *const operators[FK_OP_COUNT] = {
 /* The same, where the layout of the weights is not that of the .tflite. */
 static const fk_operator *const packed[FK_OP_COUNT] = {
     [FK_OP_CONV] = &fk_op_conv_packed,
+    [FK_OP_DEPTHWISE] = &fk_op_depthwise_packed,
 };
 
 int fk_model_tensor(fk_tensor *tensor, const fk_model *m, unsigned index)

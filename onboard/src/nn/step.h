@@ -60,7 +60,8 @@ typedef struct {
 
 extern const fk_operator fk_op_conv, fk_op_depthwise, fk_op_avg_pool, fk_op_max_pool, fk_op_softmax,
     fk_op_add, fk_op_mul, fk_op_prelu, fk_op_lut, fk_op_fill, fk_op_copy, fk_op_mean,
-    fk_op_resize_nearest, fk_op_resize_bilinear, fk_op_transpose_conv, fk_op_conv_packed;
+    fk_op_resize_nearest, fk_op_resize_bilinear, fk_op_transpose_conv, fk_op_conv_packed,
+    fk_op_depthwise_packed;
 
 /* Parses the record completely. FK_ERR_UNSUPPORTED for a kind that this build
  * does not have, FK_ERR_CORRUPT for anything that does not add up. */
