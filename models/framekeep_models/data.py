@@ -91,7 +91,7 @@ def read_csv(path: Path, positive: str | None = None) -> list[Picture]:
             label=label_of(row["label"], positive, names),
             split=row.get("split") or "",
             licence=row.get("licence") or row.get("license") or "",
-            source=row.get("source") or "",
+            source=row.get("source") or path.parent.name,
             kind="person-like" if row.get("person_like_only") == "1" else row.get("kind") or "",
             boxes=parse_boxes(row["boxes"]) if row.get("boxes") else None,
         )
@@ -116,9 +116,10 @@ def read_coco(path: Path, category: int = 1, smallest: float = 0.005) -> list[Pi
                 boxes[mark["image_id"]].append((x / width, y / height, w / width, h / height))
         names = {image["id"]: image["file_name"] for image in coco["images"]}
         licences = {
-            image["id"]: str(image.get("coco_license_id", image.get("license", "")))
+            image["id"]: str(image.get("coco_license_id", image.get("license")) or "unknown")
             for image in coco["images"]
         }
+        sources = {image["id"]: image.get("source") or path.parent.name for image in coco["images"]}
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise DataError(f"{path}: not COCO annotations ({error!r}); needs images and annotations") from error
     split = path.stem.rpartition("_")[2] if "_" in path.stem else ""
@@ -129,6 +130,7 @@ def read_coco(path: Path, category: int = 1, smallest: float = 0.005) -> list[Pi
             label=int(any(w * h >= smallest for _, _, w, h in boxes[key])),
             split=split,
             licence=licences[key],
+            source=sources[key],
             boxes=tuple(boxes[key]),
         )
         for key in names

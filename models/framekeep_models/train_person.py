@@ -33,7 +33,7 @@ def person_draws(root: Path, everything: bool) -> list[Draw]:
     for p in read_grocery(root / "grocery_items", "train"):
         draws.append(Draw(p, 1, smallest=0.5))
     ships = select(read_csv(root / "sat_ship_chips/labels.csv"), "train", True)
-    draws += [Draw(Picture(p.path, 0, p.split, p.licence), 1, smallest=0.6) for p in ships[::4]]
+    draws += [Draw(Picture(p.path, 0, p.split, p.licence, p.source), 1, smallest=0.6) for p in ships[::4]]
     return draws
 
 

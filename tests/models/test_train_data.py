@@ -40,7 +40,7 @@ def test_csv_rows_carry_split_licence_and_boxes(tmp_path: Path) -> None:
     )
     first, second = read_csv(table)
     assert first == Picture(
-        tmp_path / "a.jpg", 1, "train", "4", boxes=((0.1, 0.2, 0.3, 0.4), (0.0, 0.0, 1.0, 1.0))
+        tmp_path / "a.jpg", 1, "train", "4", tmp_path.name, boxes=((0.1, 0.2, 0.3, 0.4), (0.0, 0.0, 1.0, 1.0))
     )
     assert (first.redistributable, second.redistributable) == (True, False)
     assert second.boxes is None
