@@ -1,7 +1,7 @@
 """`fk-models compile`: a .tflite in, a model image and a report out."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,11 @@ def compile_model(
     model = load(blob)
     simple, rewrites = simplify(model)
     program, notes = lower(simple)
-    if model.labels and not wishes.labels:
-        wishes = Wishes(**{**_fields(wishes), "labels": model.labels})
+    wishes = replace(
+        wishes,
+        labels=wishes.labels or model.labels,
+        thresholds=wishes.thresholds or model.thresholds,
+    )
     before = {"macs": program.macs(), "weight_bytes": program.weight_bytes()}
     removed = 0
     if not options.keep_all:
@@ -78,7 +81,3 @@ def compile_model(
         "notes": list(all_notes),
     }
     return Compiled(image, model, simple, program, planned, contract, all_notes, report)
-
-
-def _fields(wishes: Wishes) -> dict[str, Any]:
-    return {name: getattr(wishes, name) for name in wishes.__dataclass_fields__}

@@ -88,7 +88,8 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...], int]] = {
     "TRANSPOSE": ("TransposeOptions", (), 2),
     "TRANSPOSE_CONV": ("TransposeConvOptions", (*_STRIDES, _ACT), 4),  # 4: with an activation
 }
-_LABELS_MAX = 1 << 16  # bytes; an archive may claim to unpack to any size
+THRESHOLDS_FILE = "thresholds.txt"  # one number 0..1 a line, as many as there are classes
+_TEXT_MAX = 1 << 16  # bytes; an archive may claim to unpack to any size
 VECTOR_FIELDS = frozenset({"new_shape", "squeeze_dims"})
 
 _BUILTIN_NAMES = {
@@ -142,6 +143,7 @@ class Model:
     outputs: tuple[int, ...]
     description: str
     labels: tuple[str, ...]  # from a labels file packed into the model, where there is one
+    thresholds: tuple[float, ...] = ()  # 0..1, one per label, likewise
 
 
 def camel(field_name: str) -> str:
@@ -179,14 +181,15 @@ def _read(blob: bytes) -> Model:
         for index in (*operator.inputs, *operator.outputs):
             if not -1 <= index < len(tensors):
                 raise ModelFileError(f"node {operator.index} ({operator.name}) names tensor {index}")
-    description = root.Description()
+    description, texts = root.Description(), _texts(blob)
     return Model(
         tensors,
         operators,
         tuple(graph.Inputs(i) for i in range(graph.InputsLength())),
         tuple(graph.Outputs(i) for i in range(graph.OutputsLength())),
         description.decode(errors="replace") if description else "",
-        _labels(blob),
+        _labels(texts),
+        _thresholds(texts),
     )
 
 
@@ -259,14 +262,38 @@ def _field(view: Any, name: str) -> Any:
     return ACTIVATION[value] if name == _ACT else value
 
 
-def _labels(blob: bytes) -> tuple[str, ...]:
-    """TFLite's metadata convention: associated files are a ZIP archive after the flatbuffer."""
+def _texts(blob: bytes) -> dict[str, tuple[str, ...]]:
+    """The lines of each text packed into the file.
+
+    TFLite's metadata convention: associated files are a ZIP archive after the flatbuffer.
+    """
+    texts: dict[str, tuple[str, ...]] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(blob)) as archive:
-            names = [n for n in archive.namelist() if n.endswith(".txt")]
-            if not names:
-                return ()
-            with archive.open(names[0]) as member:
-                return tuple(member.read(_LABELS_MAX).decode().splitlines())
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error):
-        return ()  # labels are a courtesy: a model without, or with broken ones, runs all the same
+            for name in archive.namelist():
+                if name.endswith(".txt"):
+                    with archive.open(name) as member:
+                        texts[name] = tuple(member.read(_TEXT_MAX).decode().splitlines())
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        zlib.error,
+        UnicodeError,
+    ):
+        pass  # labels are a courtesy: a model without, or with broken ones, runs all the same
+    return texts
+
+
+def _labels(texts: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return next((lines for name, lines in texts.items() if name != THRESHOLDS_FILE), ())
+
+
+def _thresholds(texts: dict[str, tuple[str, ...]]) -> tuple[float, ...]:
+    try:
+        values = tuple(float(line) for line in texts.get(THRESHOLDS_FILE, ()))
+    except ValueError:
+        return ()
+    return values if all(0 <= value <= 1 for value in values) else ()

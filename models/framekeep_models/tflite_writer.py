@@ -25,7 +25,15 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
-from framekeep_models.tflite_model import ACTIVATION, DTYPES, OPTIONS, PADDING, VECTOR_FIELDS, camel
+from framekeep_models.tflite_model import (
+    ACTIVATION,
+    DTYPES,
+    OPTIONS,
+    PADDING,
+    THRESHOLDS_FILE,
+    VECTOR_FIELDS,
+    camel,
+)
 
 _TYPE_OF = {dtype: number for number, dtype in DTYPES.items()}
 _SCHEMA_VERSION = 3
@@ -286,9 +294,19 @@ def _write_code(builder: Any, name: str) -> int:
 
 
 def _with_labels(blob: bytes, labels: Sequence[str]) -> bytes:
+    return with_file(blob, "labels.txt", labels)
+
+
+def with_thresholds(blob: bytes, thresholds: Sequence[float]) -> bytes:
+    """The model with the score, 0..1, from which each class counts as present; the compiler reads it."""
+    return with_file(blob, THRESHOLDS_FILE, [f"{t:.6g}" for t in thresholds])
+
+
+def with_file(blob: bytes, name: str, lines: Sequence[str]) -> bytes:
+    """The model with a text packed into it, as TFLite does: a ZIP archive after the flatbuffer."""
     stream = io.BytesIO(blob)
     stream.seek(0, io.SEEK_END)
     with zipfile.ZipFile(stream, "a") as archive:
         # a fixed date, so that the same model gives the same bytes
-        archive.writestr(zipfile.ZipInfo("labels.txt"), "\n".join(labels) + "\n")
+        archive.writestr(zipfile.ZipInfo(name), "\n".join(lines) + "\n")
     return stream.getvalue()

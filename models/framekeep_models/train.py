@@ -21,7 +21,6 @@ from framekeep_models.evaluate import labels_of, plain
 from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_metrics import Binary, Floats, Ints, auc, best_threshold
 from framekeep_models.train_card import card
-from framekeep_models.train_images import image_of
 from framekeep_models.train_options import Options, Recipe, counts
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ def finish(
     """From the trained network to the files: threshold, int8, image, test figures, card."""
     from framekeep_models import train_loop
     from framekeep_models.nets import macs, weights_bytes
-    from framekeep_models.train_export import save_int8
+    from framekeep_models.train_export import save_int8, with_threshold
 
     out.mkdir(parents=True, exist_ok=True)
     held = recipe.validation(options)
@@ -206,7 +205,7 @@ def finish(
         for name, some in recipe.tests(options).items()
     }
     (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
-    model.with_suffix(".fkm").write_bytes(image_of(model))
+    with_threshold(model, len(recipe.labels), threshold)
     (out / f"{recipe.name}.md").write_text(card(recipe, facts))
     return facts
 

@@ -39,3 +39,18 @@ def int8_scores(path: Path, images: U8) -> Floats:
         net.invoke()
         found[k] = float(net.get_tensor(out)[0, -1]) + 128
     return found
+
+
+def with_threshold(model: Path, classes: int, threshold: float) -> None:
+    """Writes the threshold (0..255, of the last class) into the .tflite, and the image beside it.
+
+    Of two classes the other has the rest of the score.
+    """
+    from framekeep_models.compile import compile_model
+    from framekeep_models.tflite_writer import with_thresholds
+
+    wanted = threshold / 255
+    model.write_bytes(
+        with_thresholds(model.read_bytes(), (1 - wanted, wanted) if classes == 2 else (wanted,))
+    )
+    model.with_suffix(".fkm").write_bytes(compile_model(model).image)

@@ -20,9 +20,8 @@ from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_metrics import Floats
 from framekeep_models.evaluate_scenes import looks_of, summary, threshold_from
 from framekeep_models.train_card import grid_card
-from framekeep_models.train_export import save_grid
+from framekeep_models.train_export import save_grid, with_threshold
 from framekeep_models.train_grid import fit_grid, grids
-from framekeep_models.train_images import image_of
 from framekeep_models.train_loop import Clock, seed_all
 from framekeep_models.train_options import FitConfig, Options, counts
 from framekeep_models.train_warm import backbone
@@ -186,6 +185,6 @@ def finish_grid(
         f"{found['false_alarms_per_scene']} false alarms a scene, spearman {found['spearman']}"
     )
     (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
-    model.with_suffix(".fkm").write_bytes(image_of(model))
+    with_threshold(model, len(recipe.labels), threshold)
     (out / f"{recipe.name}.md").write_text(grid_card(recipe.about, recipe.limits, facts))
     return facts

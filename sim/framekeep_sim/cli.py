@@ -35,7 +35,7 @@ decisions, the flash and the downlink. Exit status 1 where one differs.""",
         "instructions, cycles, time, RAM and flash of each stage",
         "Measures the flight code on each QEMU core and on the host, and prints one table.",
         """example:
-  fk-sim bench nn models/trained/person_96.fkm --layers""",
+  fk-sim bench nn models/trained/person_96.tflite --layers""",
     ),
 }
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 MISSION = ROOT / "missions" / "security.toml"
-MODEL = ROOT / "models" / "trained" / "person_96.fkm"
+MODEL = ROOT / "models" / "trained" / "person_96.tflite"
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from framekeep_ground.cli import main as fk_ground
+from framekeep_models import cli as models
 from framekeep_sim.cli import main as fk_sim
 from PIL import Image
 
@@ -147,7 +148,9 @@ def test_people_get_the_reasons_the_best_frames_and_the_reports_name(
 def test_a_tflite_flies_as_its_compiled_image_does(tmp_path: Path) -> None:
     trained = MISSIONS.parent / "models" / "trained"
     source = run(tmp_path / "a", "--limit", "30", "--model", str(trained / "person_96.tflite"))
-    image = run(tmp_path / "b", "--limit", "30", "--model", str(trained / "person_96.fkm"))
+    compiled = tmp_path / "person.fkm"
+    assert models.main(["compile", str(trained / "person_96.tflite"), "-o", str(compiled)]) == 0
+    image = run(tmp_path / "b", "--limit", "30", "--model", str(compiled))
     assert source["model_id"] == image["model_id"]
     scores = [[row["score"] for row in table(tmp_path / name / "decisions.csv")] for name in "ab"]
     assert scores[0] == scores[1]

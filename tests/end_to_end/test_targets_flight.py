@@ -16,7 +16,7 @@ MISSIONS = Path(__file__).resolve().parents[2] / "missions"
 def mission(folder: Path, **changes: str) -> Path:
     """The security mission with some of its `key = value` lines changed."""
     lines = (MISSIONS / "security.toml").read_text().splitlines()
-    model = f'file = "{MISSIONS.parent / "models" / "trained" / "person_96.fkm"}"'
+    model = f'file = "{MISSIONS.parent / "models" / "trained" / "person_96.tflite"}"'
     changes = {"file": model, **{key: f"{key} = {value}" for key, value in changes.items()}}
     for key, line in changes.items():
         places = [n for n, old in enumerate(lines) if old.startswith(f"{key} ")]

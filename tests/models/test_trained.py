@@ -1,11 +1,10 @@
-"""The models that ship: images as the compiler makes them now, cards that say what they must, sizes."""
+"""The models that ship: what the compiler makes of them, cards that say what they must, sizes."""
 
 import json
 from pathlib import Path
 
 import pytest
-from framekeep_models.train_images import image_of
-from framekeep_onboard import Model
+from framekeep_models.compile import compile_model
 
 ROOT = Path(__file__).resolve().parents[2] / "models"
 MODELS = sorted((ROOT / "trained").glob("*.tflite"))
@@ -15,16 +14,18 @@ ARENA = {"person_96": 48 * 1024, "person_96_all": 48 * 1024}
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.stem)
-def test_image_is_what_the_compiler_makes_now(model: Path) -> None:
-    """If this fails after a change of compiler or format: python -m framekeep_models.train_images."""
-    assert model.with_suffix(".fkm").read_bytes() == image_of(model)
+def test_file_carries_its_labels_and_the_threshold_of_its_card(model: Path) -> None:
+    facts = json.loads(model.with_suffix(".json").read_text())
+    contract = compile_model(model).contract
+    assert list(contract.labels) == facts["labels"]
+    assert contract.thresholds[-1] == round(facts["threshold"])
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.stem)
 def test_sizes_stay_within_their_limits(model: Path) -> None:
     facts = json.loads(model.with_suffix(".json").read_text())
     assert facts["weights_bytes"] <= WEIGHTS[model.stem] * 1000
-    assert Model(model.with_suffix(".fkm")).arena_size <= ARENA.get(model.stem, 256 * 1024)
+    assert compile_model(model).report["arena_bytes"] <= ARENA.get(model.stem, 256 * 1024)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.stem)

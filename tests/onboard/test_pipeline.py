@@ -1,0 +1,162 @@
+"""The stages together: what fk_pipeline promises, whatever the stages do inside."""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from framekeep_ground.formats import ChunkPacket, DecisionPacket, DecisionRecord, FramePacket, TmHeader
+from framekeep_onboard import ErrorCode, FkError, Frame, Pass, Pipeline, Reason
+from framekeep_onboard.targets import FlashSetup
+from framekeep_sim import dataset, mission, model
+from framekeep_sim.events import Flight
+
+ROOT = Path(__file__).parents[2]
+SMALL = FlashSetup(4096, 16, 256)  # room for some ten pictures: the demo's stream overflows it
+LARGE = FlashSetup(4096, 256, 256)
+
+
+@pytest.fixture(scope="module")
+def flown() -> tuple[bytes, bytes, list[Frame]]:
+    """The security mission with a threshold that everything passes: policy, model, and the demo's frames."""
+    plan = mission.load(ROOT / "missions" / "security.toml")
+    person = model.load(plan.model)
+    flight = Flight(plan, dataset.load("demo"))
+    frames = [event for event in flight.events() if isinstance(event, Frame)]
+    return plan.policy(person.labels, (1,)), person.image, frames
+
+
+def packets(pipeline: Pipeline, budget: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Subtype and bytes of each packet of a pass."""
+    for packet in pipeline.downlink(Pass(budget)):
+        yield TmHeader.parse(packet).subtype, packet
+
+
+def pictures(pipeline: Pipeline) -> dict[int, bytes]:
+    """Each picture of a lossless pass, put together from its chunks."""
+    parts: dict[int, bytes] = {}
+    for subtype, packet in packets(pipeline):
+        if subtype == 3:
+            chunk = ChunkPacket.parse(packet)
+            parts[chunk.data.frame_id] = parts.get(chunk.data.frame_id, b"") + chunk.bytes
+    return parts
+
+
+def test_every_frame_has_one_decision_and_one_packet_that_says_the_same(
+    flown: tuple[bytes, bytes, list[Frame]],
+) -> None:
+    policy, image, frames = flown
+    pipeline = Pipeline(policy, image, LARGE)
+    decisions = [pipeline.frame(frame) for frame in frames]
+    sent = [packet for subtype, packet in packets(pipeline) if subtype == 1]
+    assert [d.frame_id for d in decisions] == list(range(1, len(frames) + 1))
+    assert len(sent) == len(frames)
+    for decision, packet in zip(decisions, sent, strict=True):
+        parsed, record = DecisionPacket.parse(packet), DecisionRecord.parse(decision.record)
+        assert parsed.header.time == record.time == decision.time
+        assert parsed.data == record.decision
+
+
+def test_a_full_flash_holds_the_most_valuable_frames_and_sends_the_best_first(
+    flown: tuple[bytes, bytes, list[Frame]],
+) -> None:
+    policy, image, frames = flown
+    pipeline = Pipeline(policy, image, SMALL)
+    decisions = {d.frame_id: d for d in map(pipeline.frame, frames)}
+    offered = [d for d in decisions.values() if d.size]
+    sent = [FramePacket.parse(p).data for subtype, p in packets(pipeline) if subtype == 2]
+    assert 0 < len(sent) < len(offered), "the flash was meant to overflow"
+    assert [f.value for f in sent] == sorted((f.value for f in sent), reverse=True)
+    # Pictures differ in size, so the best set may leave out a large one for two small ones; but nothing
+    # that was left out may be worth more than everything that stayed.
+    held = {f.frame_id for f in sent}
+    left_out = [d for d in offered if d.frame_id not in held]
+    assert max(f.value for f in sent) == max(d.value for d in offered)
+    assert np.mean([f.value for f in sent]) > np.mean([d.value for d in left_out])
+
+
+def test_pictures_come_down_as_they_were_stored(flown: tuple[bytes, bytes, list[Frame]]) -> None:
+    policy, image, frames = flown
+    pipeline = Pipeline(policy, image, LARGE)
+    sizes = {d.frame_id: d.size for d in map(pipeline.frame, frames) if d.reason == Reason.KEPT}
+    infos = {}
+    parts: dict[int, bytes] = {}
+    for subtype, packet in packets(pipeline):
+        if subtype == 2:
+            info = FramePacket.parse(packet).data
+            infos[info.frame_id] = info
+        if subtype == 3:
+            chunk = ChunkPacket.parse(packet)
+            parts[chunk.data.frame_id] = parts.get(chunk.data.frame_id, b"") + chunk.bytes
+    assert set(parts) == set(sizes) == set(infos)
+    for frame_id, picture in parts.items():
+        assert len(picture) == sizes[frame_id] == infos[frame_id].size
+        assert zlib.crc32(picture) == infos[frame_id].crc32
+
+
+def test_what_was_sent_is_not_sent_again_and_makes_room_first(
+    flown: tuple[bytes, bytes, list[Frame]],
+) -> None:
+    policy, image, frames = flown
+    pipeline = Pipeline(policy, image, SMALL)
+    for frame in frames[:40]:
+        pipeline.frame(frame)
+    first = pictures(pipeline)
+    assert first
+    assert pictures(pipeline) == {}
+    for frame in frames[40:]:
+        pipeline.frame(frame)
+    assert not first.keys() & pictures(pipeline).keys()
+
+
+def test_a_reset_loses_no_kept_frame_and_reuses_no_id(flown: tuple[bytes, bytes, list[Frame]]) -> None:
+    policy, image, frames = flown
+    before = Pipeline(policy, image, LARGE)
+    ids = {before.frame(frame).frame_id for frame in frames[:50]}
+    kept = before.report()["frames"]
+    after = Pipeline(policy, image, LARGE, flash=before.flash())  # no sync: the power just went
+    assert after.report()["frames"] == kept
+    again = {after.frame(frame).frame_id for frame in frames[50:60]}
+    assert not ids & again
+    assert min(again) > max(ids)
+
+
+def test_a_frame_of_another_shape_is_an_error_that_the_next_frame_survives(
+    flown: tuple[bytes, bytes, list[Frame]],
+) -> None:
+    policy, image, frames = flown
+    pipeline = Pipeline(policy, image, LARGE)
+    short = pipeline.frame(Frame(frames[20].data[:-1], frames[20].time))
+    assert short.reason == Reason.ERROR
+    assert short.error == ErrorCode.FK_ERR_INVAL
+    assert pipeline.frame(frames[20]).reason == Reason.KEPT
+
+
+def test_a_pass_keeps_to_its_budget_and_the_next_goes_on(flown: tuple[bytes, bytes, list[Frame]]) -> None:
+    policy, image, frames = flown
+    whole, pieces = Pipeline(policy, image, LARGE), Pipeline(policy, image, LARGE)
+    for frame in frames[:40]:
+        whole.frame(frame)
+        pieces.frame(frame)
+    at_once = [packet for _, packet in packets(whole)]
+    bit_by_bit: list[bytes] = []
+    while True:
+        part = [packet for _, packet in packets(pieces, budget=3000)]
+        if not part:
+            break
+        assert sum(map(len, part)) <= 3000
+        bit_by_bit += part
+    assert bit_by_bit == at_once
+
+
+def test_a_model_and_a_policy_that_do_not_fit_are_refused(flown: tuple[bytes, bytes, list[Frame]]) -> None:
+    policy, image, _ = flown
+    with pytest.raises(FkError, match="FK_ERR_CORRUPT"):
+        Pipeline(policy[:-1] + bytes([policy[-1] ^ 1]), image, SMALL)
+    with pytest.raises(FkError, match="FK_ERR_"):
+        Pipeline(policy, image[: len(image) // 2], SMALL)
+    plan = mission.load(ROOT / "missions" / "security.toml")
+    beyond = plan.policy(("a", "b", "c", "person"), (1,))  # class 3 of a model that has two
+    with pytest.raises(FkError, match="FK_ERR_INVAL"):
+        Pipeline(beyond, image, SMALL)
