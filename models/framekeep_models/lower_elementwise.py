@@ -47,8 +47,11 @@ def softmax(state: Lowering, node: Operator) -> None:
 def table(state: Lowering, node: Operator) -> None:
     """A function of one value is the table of its 256 results, taken from the reference itself."""
     source, given, out = state.source(node), state.tensor(node, 0), state.out(node)
-    quantisation(given)
-    quantisation(out)
+    if quantisation(given) != quantisation(out) and node.name == "RELU6":
+        state.notes.append(
+            f"node {node.index}: RELU6 from one scale to another clamps without rescaling, as TFLite Micro does "
+            "and LiteRT does not: put the activation into the operator before it"
+        )
     every = np.arange(-128, 128).astype(np.int8)
     if given.dtype == np.uint8:
         every = np.arange(256).astype(np.uint8)

@@ -150,3 +150,14 @@ def test_expand_dims_and_tile_double_a_picture_as_keras_does_it() -> None:
     np.testing.assert_array_equal(reference.outputs(load(blob), picture)[0], picture.repeat(2, axis=1))
     assert verify(blob).passed
     assert compile_model(blob).report["operators"] == 1  # only the copy is left
+
+
+def test_a_relu6_that_tflite_micro_does_not_rescale_is_noted() -> None:
+    net = Writer()
+    x, y = net.tensor((1, 256), **X), net.tensor((1, 256), **Y)
+    net.add("RELU6", [x], [y])
+    blob = net.build([x], [y])
+    every = np.arange(-128, 128).astype(np.int8)
+    np.testing.assert_array_equal(Micro(blob).outputs([every])[0], reference.outputs(load(blob), every)[0])
+    assert verify(blob).passed
+    assert any("RELU6" in note and "LiteRT does not" in note for note in compile_model(blob).notes)
