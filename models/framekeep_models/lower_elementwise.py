@@ -49,8 +49,8 @@ def table(state: Lowering, node: Operator) -> None:
     source, given, out = state.source(node), state.tensor(node, 0), state.out(node)
     if quantisation(given) != quantisation(out) and node.name == "RELU6":
         state.notes.append(
-            f"node {node.index}: RELU6 from one scale to another clamps without rescaling, as TFLite Micro does "
-            "and LiteRT does not: put the activation into the operator before it"
+            f"node {node.index}: RELU6 from one scale to another clamps without rescaling, as TFLite Micro "
+            "does and LiteRT does not: put the activation into the operator before it"
         )
     every = np.arange(-128, 128).astype(np.int8)
     if given.dtype == np.uint8:
