@@ -144,7 +144,7 @@ typedef struct {
     uint16_t pool[FK_STORE_POOL_MAX];    /* clean segments, oldest first                  */
     uint16_t ring[FK_STORE_RING_MAX];    /* segments of the ring, oldest first             */
     fk_store_head heads[FK_STORE_HEADS_MAX];
-    fk_store_head log_head, log_cursor;
+    fk_store_head log_head, log_cursor, mark_head;
     uint32_t marks[FK_STORE_MARKS_MAX];  /* ids marked sent, not yet on flash              */
     fk_frame_meta meta;                  /* of the frame in hand, ...                      */
     uint32_t meta_generation;

@@ -61,7 +61,7 @@ int fk_store_slot_add(fk_store *store, uint32_t segment, uint32_t place)
     return FK_OK;
 }
 
-static void slot_remove(fk_store *store, fk_store_slot *slot)
+void fk_store_slot_remove(fk_store *store, fk_store_slot *slot)
 {
     if (slot->segment & FK_SLOT_GHOST)
         store->ghosts--;
@@ -73,8 +73,9 @@ static void slot_remove(fk_store *store, fk_store_slot *slot)
 void fk_store_drop_ghosts(fk_store *store, uint32_t segment)
 {
     for (uint32_t i = slots_used(store); i-- > 0;)
-        if (store->cfg->slots[i].segment == (segment | FK_SLOT_GHOST))
-            slot_remove(store, &store->cfg->slots[i]);
+        if (store->cfg->slots[i].segment == (segment | FK_SLOT_GHOST) ||
+            (segment == FK_NO_SEGMENT && (store->cfg->slots[i].segment & FK_SLOT_GHOST)))
+            fk_store_slot_remove(store, &store->cfg->slots[i]);
 }
 
 /* ---- what is needed of each segment */
@@ -372,10 +373,10 @@ static int ensure_marks(fk_store *store, int insist)
 {
     uint32_t grains = fk_store_grains(
         store, FK_MARKS_FIXED + (FK_STORE_MARKS_MAX + 1) * FK_MARK_SIZE + FK_CRC_SIZE);
-    if (fk_store_head_fits(store, grains))
+    if (fk_store_marks_fit(store, grains))
         return FK_OK;
     int r = insist ? fk_store_insist(store, 1) : fk_store_ensure(store, 1);
-    return fk_store_head_fits(store, grains) ? FK_OK : r; /* or opened to carry others */
+    return fk_store_marks_fit(store, grains) ? FK_OK : r; /* or opened to carry others */
 }
 
 int fk_store_sync(fk_store *store)
@@ -417,7 +418,7 @@ int fk_store_delete(fk_store *store, uint32_t frame_id)
         if (fk_store_slot_id(slot) == frame_id && (slot->segment & FK_SLOT_GHOST)) {
             r = bury(store, slot);
             if (r >= 0)
-                slot_remove(store, slot);
+                fk_store_slot_remove(store, slot);
             break;
         }
     }
@@ -448,7 +449,7 @@ static int free_slot(fk_store *store, uint64_t key, int class_index)
         r = bury(store, slot);
         if (r < 0)
             return r;
-        slot_remove(store, slot);
+        fk_store_slot_remove(store, slot);
         break;
     }
     return evicted;
@@ -607,14 +608,6 @@ static int write_frame(fk_store *store, const uint8_t *data, uint32_t size)
     return FK_ERR_INVAL;
 }
 
-/* Room for the frame as the profile counts it. */
-static int has_room(const fk_store *store, uint32_t segments, uint32_t grains)
-{
-    if (store->cfg->profile == FK_STORE_CHAIN)
-        return store->pool_count + fk_store_dead(store) >= segments + store->spare;
-    return store->live + grains <= fk_store_limit(store);
-}
-
 static int make_room(fk_store *store, const fk_frame_meta *meta, uint32_t size)
 {
     int class_index = meta->class_index, evicted = 0;
@@ -634,7 +627,8 @@ static int make_room(fk_store *store, const fk_frame_meta *meta, uint32_t size)
     evicted += r;
     for (;;) { /* each turn evicts a frame */
         plan(store, size, &segments, &grains, &chunks);
-        if (has_room(store, segments, grains) && fk_store_ensure(store, segments) >= 0)
+        if (store->live + grains <= fk_store_limit(store) &&
+            fk_store_ensure(store, segments) >= 0)
             return evicted;
         if (!fk_store_evict_one(store, key, class_index, 0))
             return FK_ERR_NOSPC;

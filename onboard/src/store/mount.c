@@ -1,15 +1,16 @@
-/* Mounting: reads, never writes. Three passes, each a segment at a time:
+/* Mounting: reads, never writes. Four passes, each a segment at a time:
  *   1  the clean record and the header that follows: wear, the pool, the ring,
  *      and where the other records of the segment start;
- *   2  the other records, among them the commits: the frames;
- *   3  marks, which need all frames to be known. */
+ *   2  segments that hold marks alone: which commits are those of deleted frames;
+ *   3  the other records, among them the commits: the frames;
+ *   4  all marks, which need all frames to be known. */
 #include "store/parts.h"
 
 #include <string.h>
 
 #include "fk/err.h"
 
-enum { PASS_SEGMENTS = 1, PASS_RECORDS, PASS_MARKS, PASS_END };
+enum { PASS_SEGMENTS = 1, PASS_DELETED, PASS_RECORDS, PASS_MARKS, PASS_END };
 
 static int is_newer(uint32_t a, uint32_t b)
 {
@@ -57,7 +58,7 @@ int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
     }
     if (store->grain > sizeof store->buffer || fk_store_limit(store) == 0)
         return FK_ERR_INVAL;
-    store->unfinished = store->log_head.segment = store->log_cursor.segment = FK_NO_SEGMENT;
+    store->unfinished = store->mark_head.segment = store->log_head.segment = store->log_cursor.segment = FK_NO_SEGMENT;
     store->next_id = 1;
     store->phase = PASS_SEGMENTS;
     return FK_OK;
@@ -119,6 +120,8 @@ static void look_at_segment(fk_store *store, uint32_t segment)
     s->place = (uint16_t)first;
     if (r < 0)
         return;
+    if (rec.kind == FK_KIND_MARKS)
+        s->place |= FK_HAS_MARKS;
     if (rec.kind == FK_KIND_LOG) {
         s->place = 0;
         fk_store_ring_found(store, segment, rec.id);
@@ -130,7 +133,7 @@ static void look_at_segment(fk_store *store, uint32_t segment)
     }
 }
 
-/* ---- marks: pass 3 */
+/* ---- marks: pass 4 */
 
 static void apply(fk_store *store, const fk_store_mark *mark)
 {
@@ -162,6 +165,8 @@ static void read_marks(fk_store *store, uint32_t segment, int only_deleted)
     fk_store_window w = {.size = 0};
     fk_store_record rec;
     fk_store_mark mark;
+    if (!only_deleted)
+        place = store->cfg->segments[segment].place & FK_PLACE_MASK;
     uint32_t flags = store->cfg->segments[segment].place;
     if ((flags & FK_LAP_LOST) || fk_store_state(store, segment) != FK_STATE_DATA ||
         !(only_deleted || (flags & FK_HAS_MARKS)))
@@ -176,6 +181,53 @@ static void read_marks(fk_store *store, uint32_t segment, int only_deleted)
 }
 
 /* ---- pass 2 */
+
+/* Frames that were deleted and are not erased yet would fill the table: their commits are
+ * noted in it as ghosts, and passed over when they turn up. */
+static void note_deleted(fk_store *store, uint32_t segment)
+{
+    fk_store_window w = {.size = 0};
+    fk_store_record rec;
+    fk_store_mark mark;
+    uint32_t place = fk_store_first_place(store);
+    if (!(store->cfg->segments[segment].place & FK_HAS_MARKS))
+        return;
+    while (fk_store_walk(store, segment, &place, &rec, &w) > 0) { /* a turn per record */
+        for (uint32_t i = 0; rec.kind == FK_KIND_MARKS && i < rec.count; i++) {
+            if (fk_store_get_mark(store, segment, place, i, &mark) < 0 ||
+                mark.type != FK_MARK_DELETED || mark.segment >= store->cfg->flash->segment_count)
+                continue;
+            /* still to come in pass 3? */
+            const fk_store_segment *s = &store->cfg->segments[mark.segment];
+            uint32_t from = s->place & FK_PLACE_MASK;
+            if (from == 0 || from > mark.place)
+                continue;
+            store->meta.frame_id = mark.id;
+            store->meta.sent = 0;
+            if (fk_store_slot_add(store, mark.segment | FK_SLOT_GHOST, mark.place) == FK_OK) {
+                store->frames--;
+                store->ghosts++;
+            }
+        }
+        place += rec.grains;
+    }
+}
+
+static int was_deleted(fk_store *store)
+{
+    for (uint32_t i = 0; i < (uint32_t)store->frames + store->ghosts; i++) {
+        fk_store_slot *s = &store->cfg->slots[i];
+        if (s->segment == (store->meta_segment | FK_SLOT_GHOST) &&
+            (s->place & FK_SLOT_PLACE) == store->meta_place &&
+            fk_store_slot_id(s) == store->meta.frame_id) {
+            fk_store_slot_remove(store, s);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* ---- pass 3 */
 
 /* Whether everything that the commit in hand lists is still there: a segment that
  * was erased since has another erase count. */
@@ -246,20 +298,24 @@ static void settle(fk_store *store, fk_store_slot *slot)
 static void found_commit(fk_store *store)
 {
     uint32_t segment = store->meta_segment, place = store->meta_place;
-    if (store->meta.frame_id == 0 || !is_intact(store))
+    if (store->meta.frame_id == 0 || !is_intact(store) || was_deleted(store))
         return;
     fk_store_slot *slot = fk_store_slot_of(store, store->meta.frame_id);
     if (slot != NULL) {
         settle(store, slot);
         return;
     }
-    if (fk_store_slot_add(store, segment, place) < 0) {
-        /* Frames that were deleted take room in the table until pass 3: apply the marks now.
-         * What finds no room even so is deleted itself, or the table is a smaller one. */
-        for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++)
-            read_marks(store, i, 1);
-        if (fk_store_load(store, segment, place) < 0 ||
-            fk_store_slot_add(store, segment, place) < 0)
+    /* Where the table is full, so it is of deleted frames: noted ones, then those that took
+     * a row before their mark was seen, in segments known for marks, then in any. */
+    for (int pass = 0; fk_store_slot_add(store, segment, place) < 0; pass++) {
+        if (pass == 3)
+            return; /* deleted itself, or the table is smaller than when this was written */
+        if (pass == 0)
+            fk_store_drop_ghosts(store, FK_NO_SEGMENT);
+        for (uint32_t i = 0; pass > 0 && i < store->cfg->flash->segment_count; i++)
+            if (pass == 2 || (store->cfg->segments[i].place & FK_HAS_MARKS))
+                read_marks(store, i, 1);
+        if (fk_store_load(store, segment, place) < 0)
             return;
     }
     fk_store_account(store, 1);
@@ -284,8 +340,8 @@ static void read_records(fk_store *store, uint32_t segment)
             if (rec.id > store->top_id)
                 store->top_id = rec.id;
             found_commit(store);
-        } else if (rec.kind == FK_KIND_MARKS) {
-            s->place |= FK_HAS_MARKS;
+        } else if (!(s->place & FK_HAS_MARKS)) { /* pass 4 starts here */
+            s->place = (uint16_t)(FK_HAS_MARKS | (place - rec.grains));
         }
     }
 }
@@ -320,12 +376,16 @@ int fk_store_mount_step(fk_store *store, uint32_t segments)
         uint32_t segment = store->cursor++;
         if (store->phase == PASS_SEGMENTS)
             look_at_segment(store, segment);
+        else if (store->phase == PASS_DELETED)
+            note_deleted(store, segment);
         else if (store->phase == PASS_RECORDS)
             read_records(store, segment);
         else
             read_marks(store, segment, 0);
         if (store->cursor == store->cfg->flash->segment_count) {
             store->cursor = 0;
+            if (store->phase == PASS_RECORDS)
+                fk_store_drop_ghosts(store, FK_NO_SEGMENT);
             if (++store->phase == PASS_END) {
                 finish(store);
                 return 0;
@@ -338,7 +398,7 @@ int fk_store_mount_step(fk_store *store, uint32_t segments)
 int fk_store_mount(fk_store *store, const fk_store_config *cfg)
 {
     int r = fk_store_mount_begin(store, cfg);
-    while (r >= 0 && store->phase != FK_MOUNTED) /* three passes */
+    while (r >= 0 && store->phase != FK_MOUNTED) /* four passes */
         r = fk_store_mount_step(store, 64);
     return r;
 }

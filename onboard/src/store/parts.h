@@ -115,6 +115,7 @@ int fk_store_open(fk_store *store, fk_store_head *head);
 /* A head with room for a record of `grains`, opened where there is none. */
 int fk_store_head_for(fk_store *store, uint32_t grains, fk_store_head **head);
 int fk_store_head_fits(const fk_store *store, uint32_t grains);
+int fk_store_marks_fit(const fk_store *store, uint32_t grains);
 uint32_t fk_store_room(const fk_store *store, const fk_store_head *head);
 void fk_store_write_begin(fk_store *store, const fk_store_head *head);
 int fk_store_write(fk_store *store, const uint8_t *data, uint32_t n);
@@ -128,10 +129,11 @@ uint32_t fk_store_slot_id(const fk_store_slot *slot);
 uint64_t fk_store_slot_key(const fk_store_slot *slot); /* the least goes first */
 int fk_store_slot_load(fk_store *store, const fk_store_slot *slot);
 int fk_store_slot_add(fk_store *store, uint32_t segment, uint32_t place);
+void fk_store_slot_remove(fk_store *store, fk_store_slot *slot);
 void fk_store_account(fk_store *store, int sign); /* of the frame in hand */
 void fk_store_recount(fk_store *store);
 void fk_store_forget(fk_store *store, fk_store_slot *slot);
-void fk_store_drop_ghosts(fk_store *store, uint32_t segment);
+void fk_store_drop_ghosts(fk_store *store, uint32_t segment); /* FK_NO_SEGMENT: all */
 int fk_store_write_chunk_header(fk_store *store, const fk_store_head *head, uint32_t index,
                                 uint32_t generation, uint32_t length, uint32_t offset,
                                 uint32_t crc);

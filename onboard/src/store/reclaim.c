@@ -13,8 +13,8 @@ uint32_t fk_store_limit(const fk_store *store)
     if (store->usable <= kept_free)
         return 0;
     uint32_t limit = store->usable - kept_free;
-    uint32_t fill = cfg->fill ? cfg->fill : 243;
-    return cfg->profile == FK_STORE_CHAIN ? limit : (uint32_t)((uint64_t)limit * fill / 256);
+    uint32_t fill = cfg->fill ? cfg->fill : cfg->profile == FK_STORE_CHAIN ? 210u : 236u;
+    return (uint32_t)((uint64_t)limit * fill / 256);
 }
 
 static int is_victim(const fk_store *store, uint32_t segment)
@@ -251,13 +251,12 @@ static uint32_t choose(const fk_store *store)
         if (cold == FK_NO_SEGMENT || wear < fk_store_wear(store, cold))
             cold = i;
     }
-    if (store->pool_count > 1 && cold != FK_NO_SEGMENT && most_worn - fk_store_wear(store, cold) > spread)
+    /* many may turn cold at once: one in eight erases is theirs, so that no call pays for all */
+    if (store->erases % 8 == 0 && store->pool_count > 1 && cold != FK_NO_SEGMENT && most_worn - fk_store_wear(store, cold) > spread)
         return cold;
     if (dead != FK_NO_SEGMENT)
         return dead;
-    /* chains are moved only when the store could write nothing else */
-    if (!may_move || emptiest == FK_NO_SEGMENT ||
-        (store->cfg->profile == FK_STORE_CHAIN && store->pool_count > 2))
+    if (!may_move || emptiest == FK_NO_SEGMENT)
         return FK_NO_SEGMENT;
     uint32_t grains = fk_store_segment_grains(store, emptiest);
     uint32_t most = store->pool_count > 1 ? grains - grains / 8 : grains / 2;

@@ -23,7 +23,7 @@ int fk_store_is_head(const fk_store *store, uint32_t segment)
     for (uint32_t i = 0; i < store->head_count; i++)
         if (store->heads[i].segment == segment)
             return 1;
-    return 0;
+    return store->mark_head.segment == segment;
 }
 
 int fk_store_is_dead(const fk_store *store, uint32_t segment)
@@ -51,6 +51,8 @@ void fk_store_fail(fk_store *store, uint32_t segment)
     for (uint32_t i = 0; i < store->head_count; i++)
         if (store->heads[i].segment == segment)
             store->heads[i] = store->heads[--store->head_count];
+    if (store->mark_head.segment == segment)
+        store->mark_head.segment = FK_NO_SEGMENT;
 }
 
 void fk_store_retire(fk_store *store, uint32_t segment)
@@ -179,7 +181,7 @@ void fk_store_save_ids(fk_store *store)
     if (store->saved >= 2 || store->ring_count >= 2 || store->top_id == 0 ||
         fk_store_slot_of(store, store->top_id) != NULL)
         return;
-    if (store->pool_count == 0 && !fk_store_head_fits(store, fk_store_grains(store, FK_RECORD_MIN)))
+    if (store->pool_count == 0 && !fk_store_marks_fit(store, fk_store_grains(store, FK_RECORD_MIN)))
         return;
     fk_store_mark mark = {store->top_id, 0, 0, 0, FK_MARK_IDS};
     if (fk_store_write_marks(store, &mark, 1) == FK_OK)
@@ -296,6 +298,30 @@ int fk_store_head_for(fk_store *store, uint32_t grains, fk_store_head **head)
     return FK_OK;
 }
 
+/* Where there are segments enough, marks have one to themselves: mount need not look for
+ * them all over. Elsewhere they go where they fit. */
+static int mark_head_for(fk_store *store, uint32_t grains, fk_store_head **head)
+{
+    if (store->head_limit < FK_STORE_HEADS_MAX)
+        return fk_store_head_for(store, grains, head);
+    *head = &store->mark_head;
+    if (store->mark_head.segment != FK_NO_SEGMENT && fk_store_room(store, *head) >= grains)
+        return FK_OK;
+    fk_store_head opened;
+    int r = fk_store_open(store, &opened);
+    if (r >= 0)
+        store->mark_head = opened;
+    return r < 0 ? fk_store_head_for(store, grains, head) : FK_OK;
+}
+
+int fk_store_marks_fit(const fk_store *store, uint32_t grains)
+{
+    if (store->head_limit < FK_STORE_HEADS_MAX)
+        return fk_store_head_fits(store, grains);
+    return store->mark_head.segment != FK_NO_SEGMENT &&
+           fk_store_room(store, &store->mark_head) >= grains;
+}
+
 int fk_store_write_marks(fk_store *store, const fk_store_mark *marks, uint32_t count)
 {
     uint32_t size = FK_MARKS_FIXED + count * FK_MARK_SIZE + FK_CRC_SIZE;
@@ -303,7 +329,7 @@ int fk_store_write_marks(fk_store *store, const fk_store_mark *marks, uint32_t c
     int r;
     do { /* each failure uses up a segment */
         fk_store_head *head;
-        r = fk_store_head_for(store, grains, &head);
+        r = mark_head_for(store, grains, &head);
         if (r < 0)
             return r;
         uint8_t p[FK_MARK_SIZE] = {FK_KIND_MARKS, (uint8_t)count, 0, 0};
