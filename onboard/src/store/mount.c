@@ -164,7 +164,7 @@ static void read_marks(fk_store *store, uint32_t segment, int only_deleted)
     uint32_t place = fk_store_first_place(store);
     fk_store_window w = {.size = 0};
     fk_store_record rec;
-    fk_store_mark mark;
+    fk_store_mark marks[FK_MARKS_RECORD];
     if (!only_deleted)
         place = store->cfg->segments[segment].place & FK_PLACE_MASK;
     uint32_t flags = store->cfg->segments[segment].place;
@@ -172,10 +172,10 @@ static void read_marks(fk_store *store, uint32_t segment, int only_deleted)
         !(only_deleted || (flags & FK_HAS_MARKS)))
         return;
     while (fk_store_walk(store, segment, &place, &rec, &w) > 0) {
-        for (uint32_t i = 0; rec.kind == FK_KIND_MARKS && i < rec.count; i++)
-            if (fk_store_get_mark(store, segment, place, i, &mark) == FK_OK &&
-                (!only_deleted || mark.type == FK_MARK_DELETED))
-                apply(store, &mark);
+        int n = rec.kind == FK_KIND_MARKS ? fk_store_get_marks(store, segment, place, marks) : 0;
+        for (int i = 0; i < n; i++)
+            if (!only_deleted || marks[i].type == FK_MARK_DELETED)
+                apply(store, &marks[i]);
         place += rec.grains;
     }
 }
@@ -188,23 +188,23 @@ static void note_deleted(fk_store *store, uint32_t segment)
 {
     fk_store_window w = {.size = 0};
     fk_store_record rec;
-    fk_store_mark mark;
+    fk_store_mark marks[FK_MARKS_RECORD];
     uint32_t place = fk_store_first_place(store);
     if (!(store->cfg->segments[segment].place & FK_HAS_MARKS))
         return;
     while (fk_store_walk(store, segment, &place, &rec, &w) > 0) { /* a turn per record */
-        for (uint32_t i = 0; rec.kind == FK_KIND_MARKS && i < rec.count; i++) {
-            if (fk_store_get_mark(store, segment, place, i, &mark) < 0 ||
-                mark.type != FK_MARK_DELETED || mark.segment >= store->cfg->flash->segment_count)
+        int n = rec.kind == FK_KIND_MARKS ? fk_store_get_marks(store, segment, place, marks) : 0;
+        for (int i = 0; i < n; i++) {
+            const fk_store_mark *m = &marks[i];
+            if (m->type != FK_MARK_DELETED || m->segment >= store->cfg->flash->segment_count)
                 continue;
             /* still to come in pass 3? */
-            const fk_store_segment *s = &store->cfg->segments[mark.segment];
-            uint32_t from = s->place & FK_PLACE_MASK;
-            if (from == 0 || from > mark.place)
+            uint32_t from = store->cfg->segments[m->segment].place & FK_PLACE_MASK;
+            if (from == 0 || from > m->place)
                 continue;
-            store->meta.frame_id = mark.id;
+            store->meta.frame_id = m->id;
             store->meta.sent = 0;
-            if (fk_store_slot_add(store, mark.segment | FK_SLOT_GHOST, mark.place) == FK_OK) {
+            if (fk_store_slot_add(store, m->segment | FK_SLOT_GHOST, m->place) == FK_OK) {
                 store->frames--;
                 store->ghosts++;
             }
@@ -340,7 +340,7 @@ static void read_records(fk_store *store, uint32_t segment)
             if (rec.id > store->top_id)
                 store->top_id = rec.id;
             found_commit(store);
-        } else if (!(s->place & FK_HAS_MARKS)) { /* pass 4 starts here */
+        } else if (rec.kind == FK_KIND_MARKS && !(s->place & FK_HAS_MARKS)) { /* pass 4 starts here */
             s->place = (uint16_t)(FK_HAS_MARKS | (place - rec.grains));
         }
     }

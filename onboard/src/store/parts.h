@@ -92,8 +92,8 @@ int fk_store_clean_record(fk_store *store, uint32_t segment, uint32_t *erase_cou
                           uint32_t *generation, uint32_t *next_id, fk_store_window *window);
 void fk_store_put_commit(const fk_store *store, uint8_t *out);
 void fk_store_put_extent(const fk_store_extent *extent, uint8_t *out);
-int fk_store_get_mark(fk_store *store, uint32_t segment, uint32_t place, uint32_t index,
-                      fk_store_mark *out);
+/* The marks of a record, room for FK_MARKS_RECORD. Returns how many. */
+int fk_store_get_marks(fk_store *store, uint32_t segment, uint32_t place, fk_store_mark *out);
 
 /* ---- segment.c */
 uint32_t fk_store_wear(const fk_store *store, uint32_t segment);

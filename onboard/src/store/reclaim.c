@@ -178,7 +178,7 @@ static int still_needed(fk_store *store, const fk_store_mark *mark, uint32_t vic
         slot = fk_store_slot_of(store, mark->id);
         return slot != NULL && (slot->place & FK_SLOT_SENT);
     case FK_MARK_DELETED: /* as long as the commit could still be found */
-        return mark->segment != victim &&
+        return mark->segment != victim && mark->segment < store->cfg->flash->segment_count &&
                fk_store_peek(store, mark->segment, mark->place, &rec, &w) > 0 &&
                rec.kind == FK_KIND_COMMIT && rec.id == mark->id &&
                rec.generation == mark->generation;
@@ -201,13 +201,16 @@ static int carry_marks(fk_store *store, uint32_t victim, fk_store_mark *marks)
     if (!(store->cfg->segments[victim].place & FK_HAS_MARKS))
         return 0;
     while (r >= 0 && fk_store_walk(store, victim, &place, &rec, &w) > 0) { /* a turn per record */
-        for (uint32_t i = 0; rec.kind == FK_KIND_MARKS && i < rec.count && r >= 0; i++) {
+        fk_store_mark found[FK_MARKS_RECORD];
+        int count =
+            rec.kind == FK_KIND_MARKS ? fk_store_get_marks(store, victim, place, found) : 0;
+        for (int i = 0; i < count && r >= 0; i++) {
             if (n == FK_MARKS_RECORD) {
                 r = fk_store_write_marks(store, marks, FK_MARKS_RECORD);
                 n = 0;
             }
-            n += fk_store_get_mark(store, victim, place, i, &marks[n]) >= 0 &&
-                 still_needed(store, &marks[n], victim);
+            if (still_needed(store, &found[i], victim))
+                marks[n++] = found[i];
         }
         place += rec.grains;
     }

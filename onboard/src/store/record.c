@@ -259,21 +259,31 @@ int fk_store_load(fk_store *store, uint32_t segment, uint32_t place)
     return n > 0 && r.kind == FK_KIND_COMMIT ? FK_OK : FK_ERR_CORRUPT;
 }
 
-int fk_store_get_mark(fk_store *store, uint32_t segment, uint32_t place, uint32_t index,
-                      fk_store_mark *out)
+int fk_store_get_marks(fk_store *store, uint32_t segment, uint32_t place, fk_store_mark *out)
 {
     const fk_flash *flash = store->cfg->flash;
-    uint8_t p[FK_MARK_SIZE];
-    uint32_t address = fk_store_address(store, segment, place) + FK_MARKS_FIXED;
-    int r = flash->read(flash->ctx, address + index * FK_MARK_SIZE, p, sizeof p);
-    if (r < 0)
-        return r;
-    out->id = fk_get_u32be(p);
-    out->generation = fk_get_u32be(p + 4);
-    out->segment = fk_get_u16be(p + 8);
-    out->place = fk_get_u16be(p + 10) & FK_PLACE_MASK;
-    out->type = p[10] >> 6;
-    return FK_OK;
+    uint8_t p[FK_MARKS_FIXED + FK_MARKS_RECORD * FK_MARK_SIZE + FK_CRC_SIZE];
+    uint32_t room = (fk_store_segment_grains(store, segment) - place) * store->grain;
+    uint32_t address = fk_store_address(store, segment, place);
+    /* Checked here once more: what is carried on must be what was read with this CRC. */
+    int r = flash->read(flash->ctx, address, p, FK_MARKS_FIXED);
+    uint32_t count = p[1];
+    uint32_t body = FK_MARKS_FIXED + count * FK_MARK_SIZE;
+    if (r < 0 || count > FK_MARKS_RECORD || body + FK_CRC_SIZE > room)
+        return FK_ERR_CORRUPT;
+    r = flash->read(flash->ctx, address, p, body + FK_CRC_SIZE);
+    if (r < 0 || p[0] != FK_KIND_MARKS || p[1] != count ||
+        fk_get_u32be(p + body) != fk_crc32(fk_store_seed(segment), p, body))
+        return FK_ERR_CORRUPT;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *m = p + FK_MARKS_FIXED + i * FK_MARK_SIZE;
+        out[i].id = fk_get_u32be(m);
+        out[i].generation = fk_get_u32be(m + 4);
+        out[i].segment = fk_get_u16be(m + 8);
+        out[i].place = fk_get_u16be(m + 10) & FK_PLACE_MASK;
+        out[i].type = m[10] >> 6;
+    }
+    return (int)count;
 }
 
 /* Fields of a clean record already read; 0, or < 0 if it is none of ours. */

@@ -144,6 +144,23 @@ int fk_store_log_append(fk_store *store, const uint8_t *record, size_t size)
     return FK_ERR_WORN;
 }
 
+/* Reads what peek found, and checks that it reads the same again. */
+static int read_payload(fk_store *store, uint32_t segment, uint32_t place,
+                        const fk_store_record *rec, uint8_t *out)
+{
+    const fk_flash *flash = store->cfg->flash;
+    uint8_t p[FK_LOG_FIXED], check[FK_CRC_SIZE];
+    uint32_t address = fk_store_address(store, segment, place);
+    int r = flash->read(flash->ctx, address, p, sizeof p);
+    if (r >= 0)
+        r = flash->read(flash->ctx, address + FK_LOG_FIXED, out, rec->length);
+    if (r >= 0)
+        r = flash->read(flash->ctx, address + FK_LOG_FIXED + rec->length, check, sizeof check);
+    uint32_t crc = fk_crc32(fk_store_seed(segment), p, sizeof p);
+    crc = fk_crc32(crc, out, r < 0 ? 0 : rec->length);
+    return r < 0 || p[1] != rec->length || fk_get_u32be(check) != crc ? FK_ERR_CORRUPT : FK_OK;
+}
+
 int fk_store_log_next(fk_store *store, uint8_t *out, size_t cap)
 {
     if (store->phase != FK_MOUNTED)
@@ -161,14 +178,11 @@ int fk_store_log_next(fk_store *store, uint8_t *out, size_t cap)
         int r;
         while ((r = fk_store_walk(store, store->ring[i], &place, &rec, &w)) > 0) {
             if (rec.kind == FK_KIND_LOG && !is_before(rec.id, store->log_given)) {
-                const fk_flash *flash = store->cfg->flash;
                 if (rec.length > cap)
                     return FK_ERR_TOOSMALL;
-                uint32_t address =
-                    fk_store_address(store, store->ring[i], place) + FK_LOG_FIXED;
                 store->log_cursor.place = (uint16_t)(place + rec.grains);
                 store->log_given = rec.id + 1;
-                if (flash->read(flash->ctx, address, out, rec.length) >= 0)
+                if (read_payload(store, store->ring[i], place, &rec, out) == FK_OK)
                     return (int)rec.length;
             }
             place += rec.grains;
