@@ -39,7 +39,9 @@ class Model:
         return True
 
     def delete(self, store: Store, frame_id: int) -> None:
+        evicted = store.stats()["evicted"]
         store.delete(frame_id)
+        assert store.stats()["evicted"] == evicted, "a deletion cost another frame"
         del self.frames[frame_id]
         self.deleted.add(frame_id)
 

@@ -139,6 +139,7 @@ typedef struct {
     uint8_t  phase;           /* of mount                                              */
     uint8_t  suspect;         /* 1 until the first erase: the oldest clean segment may
                                  have been touched by a program that was cut short       */
+    uint8_t  idled;           /* fk_store_idle was called since the last append           */
     uint8_t  uncounted;       /* of mount: live counts are to be made anew                */
     uint8_t  pool_count, ring_count, marks_count, head_count, head_limit, spare;
     uint16_t pool[FK_STORE_POOL_MAX];    /* clean segments, oldest first                  */

@@ -675,6 +675,12 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
     }
     if (store->marks_count > 0)
         fk_store_sync(store); /* what cannot be written now waits */
+    /* Where nobody calls fk_store_idle, a little is won ahead each time, so that a large
+     * frame does not have to win all at once. */
+    for (uint32_t i = 0; i < 3 && !store->idled && store->pool_count < store->spare; i++)
+        if (fk_store_reclaim(store) <= 0)
+            break;
+    store->idled = 0;
     return evicted;
 }
 

@@ -292,15 +292,25 @@ int fk_store_reclaim(fk_store *store)
     return 1;
 }
 
+/* Whether `count` segments are clean, and enough to move what the largest holds. */
+static int is_enough(const fk_store *store, uint32_t count)
+{
+    uint32_t grains = 0;
+    for (uint32_t i = 0; i < store->pool_count; i++)
+        grains += fk_store_segment_grains(store, store->pool[i]);
+    return store->pool_count >= count &&
+           grains >= 2 * store->cfg->flash->segment_size / store->grain;
+}
+
 int fk_store_ensure(fk_store *store, uint32_t count)
 {
     count += 2; /* what a segment holds, and commits anew, may take two to move to */
     /* What moves wins at least an eighth of a segment; a failing segment wins nothing. */
     uint32_t turns = 8 * count + store->cfg->flash->segment_count;
-    while (store->pool_count < count && turns-- > 0)
+    while (!is_enough(store, count) && turns-- > 0)
         if (fk_store_reclaim(store) <= 0)
             return FK_ERR_NOSPC;
-    return store->pool_count >= count ? FK_OK : FK_ERR_NOSPC;
+    return is_enough(store, count) ? FK_OK : FK_ERR_NOSPC;
 }
 
 int fk_store_insist(fk_store *store, uint32_t count)
@@ -315,6 +325,7 @@ int fk_store_idle(fk_store *store)
 {
     if (store->phase != FK_MOUNTED)
         return FK_ERR_STATE;
+    store->idled = 1;
     if (store->marks_count > 0)
         return fk_store_sync(store) >= 0;
     if (store->suspect) {
