@@ -166,9 +166,10 @@ def _place(
     index, end, widest = 0, start, (0, 0)  # of the stretch before; widest hole and who follows it
     for number, stretch in enumerate(stretches):
         hole = stretch.offset - end
-        guess = index + round(hole / mean)
+        # it begins behind a marker that ended an interval which is not among those before
+        guess = index + max(1, round(hole / mean))
         step = (stretch.modulo - guess + 4) % 8 - 4
-        stretch.index = guess + step if guess + step >= index else guess + step + 8
+        stretch.index = guess + step if guess + step > index else guess + step + 8
         if stretch.first:
             stretch.index = 0
         widest = max(widest, (hole, number))

@@ -20,6 +20,7 @@ from framekeep_ground.cli import main
 from framekeep_ground.decode import decode
 from PIL import Image
 
+from tests.contract.agree import crc_by_stdlib
 from tests.ground.downlinks import sent
 
 
@@ -120,6 +121,17 @@ def test_a_picture_that_was_never_announced_cannot_be_checked_and_says_so(tmp_pa
     assert [row["status"] for row in frames] == ["unverified"] * 3
     assert {int(p.stem): p.read_bytes() for p in (out / "partial").iterdir()} == sent().pictures
     assert json.loads((out / "summary.json").read_text())["resend"] == ["0:info", "2:info", "5:info"]
+
+
+def test_a_picture_whose_check_fails_is_corrupt_and_asked_for_again(tmp_path: Path) -> None:
+    path, out = tmp_path / "bad.bin", tmp_path / "out"
+    packets = [p for p in sent().packets if int.from_bytes(p[20:24]) == 5 and p[8] != 1]
+    wrong = packets[0][:28] + bytes(4) + packets[0][32:-2]  # announces another CRC-32
+    path.write_bytes(crc_by_stdlib(wrong.hex()) + b"".join(packets[1:]))
+    assert main(["decode", str(path), "--out", str(out)]) == 0
+    assert not (out / "frames").exists()
+    assert [row["status"] for row in table(out / "frames.csv")] == ["corrupt"]
+    assert json.loads((out / "summary.json").read_text())["resend"] == [f"5:0-{len(sent().pictures[5]) - 1}"]
 
 
 def test_passes_are_decoded_together(tmp_path: Path) -> None:

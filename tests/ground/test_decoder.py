@@ -188,3 +188,24 @@ def test_headers_without_end_take_bounded_time() -> None:
     header = bytes.fromhex("0865c0000fff20800300000000 2e")  # promises 4102 bytes, again and again
     decoder, _ = decoded(b"".join(itertools.repeat(header, 2000)))
     assert sum(decoder.packets.values()) == 0
+
+
+def test_among_many_records_the_damaged_ones_are_left_out() -> None:
+    packets = [Downlink(Source(records=[record(decision(n))])).next() for n in range(200)]
+    bad = {0, 7, 8, 150, 199}
+    for n in bad:
+        packets[n] = packets[n][:30] + bytes([packets[n][30] ^ 1]) + packets[n][31:]
+    decoder, _ = decoded(b"".join(packets))
+    assert decoder.decisions()["data_frame_id"].tolist() == [n for n in range(200) if n not in bad]
+    assert decoder.bytes_skipped == 54 * len(bad)
+
+
+def test_a_packet_inside_a_picture_counts_only_where_its_carrier_is_damaged() -> None:
+    inner = Downlink(Source(records=[record(decision(77))])).next()
+    source = Source()
+    source.add(1, b"before" + inner + b"behind")
+    announcement, carrier = Downlink(source).all()
+    decoder, pictures = decoded(announcement + carrier)
+    assert (len(decoder.decisions()), pictures) == (0, source.pictures)
+    decoder, pictures = decoded(announcement + carrier[:-1] + b"\0")
+    assert (decoder.decisions()["data_frame_id"].tolist(), pictures) == ([77], {})

@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 
 import numpy as np
 import pytest
@@ -179,3 +180,21 @@ def test_pictures_of_the_flight_encoder_are_repaired_too(restart: int) -> None:
         assert (same | rest).all()
         assert same.sum() >= made.shown  # a block may be mid-grey by itself
         assert made.shown < made.total
+
+
+def test_many_short_intervals_in_a_small_hole_are_counted_by_their_markers() -> None:
+    """The hole is shorter than one of the intervals before it, yet seven and a marker were lost in it."""
+    rough = np.random.default_rng(1).integers(0, 256, (HEIGHT // 2, WIDTH), np.uint8)
+    whole = np.concatenate([rough, np.full_like(rough, 200)])
+    out = io.BytesIO()
+    Image.fromarray(whole).save(out, "JPEG", quality=60, restart_marker_blocks=1)
+    data = out.getvalue()
+    truth = blocks(pixels(data))
+    marks = [m.start() for m in re.finditer(rb"\xff[\xd0-\xd7]", data)]
+    first = len(truth) // 2 + 5
+    made = repair(without(data, [(marks[first], marks[first + 7]), (len(data) - 3, len(data))]), len(data))
+    assert made is not None
+    shown = blocks(pixels(made.data))
+    same, rest = (shown == truth).all(axis=1), (shown == GREY).all(axis=1)
+    assert (same | rest).all()
+    assert np.flatnonzero(rest).tolist() == [*range(first + 1, first + 8), len(truth) - 1]
