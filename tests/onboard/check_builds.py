@@ -85,7 +85,7 @@ def object_of(tree: Tree, source: Path, folder: Path) -> Path:
 
 
 def cross_builds(tree: Tree, folder: Path, flags: list[str]) -> Iterator[list[str]]:
-    freestanding = ["-mthumb", "-ffreestanding", "-fcallgraph-info=su"]
+    freestanding = ["-mthumb", "-fcallgraph-info=su"]
     for source in tree.flight:
         target = ["-c", str(source), "-o", str(object_of(tree, source, folder))]
         yield ["arm-none-eabi-gcc", *flags, *freestanding, *STRICT, *tree.includes, *target]

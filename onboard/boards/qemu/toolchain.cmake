@@ -16,6 +16,6 @@ if(NOT FK_CPU_${FK_BOARD})
   message(FATAL_ERROR "FK_BOARD is '${FK_BOARD}'; choose qemu-f405, qemu-m4, qemu-m7 or qemu-m55")
 endif()
 
-set(CMAKE_C_FLAGS_INIT "-mthumb ${FK_CPU_${FK_BOARD}} -ffreestanding -fno-common")
+set(CMAKE_C_FLAGS_INIT "-mthumb ${FK_CPU_${FK_BOARD}} -fno-common")
 set(CMAKE_C_FLAGS_RELEASE_INIT "-Os -DNDEBUG")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-nostartfiles")

@@ -3,6 +3,7 @@
 #ifndef FK_NN_PAIRS_INLINE_H
 #define FK_NN_PAIRS_INLINE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "fk/bytes.h"
