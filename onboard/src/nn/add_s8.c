@@ -1,3 +1,4 @@
+#include "add_v7em_inline.h"
 #include "broadcast_inline.h"
 #include "requant_inline.h"
 
@@ -16,5 +17,10 @@ static int8_t add(const fk_binary *p, int8_t a, int8_t b)
 
 void fk_add_s8(int8_t *out, const int8_t *a, const int8_t *b, const fk_binary *p)
 {
+#if defined(__ARM_FEATURE_DSP)
+    if (fk_add_s8_v7em(out, a, b, p)) {
+        return;
+    }
+#endif
     FK_FOR_EACH_PAIR(out, a, b, p, add);
 }
