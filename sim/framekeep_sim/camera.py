@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from framekeep_sim.mission import Camera, Fit, PixelFormat
 
 Bytes = npt.NDArray[np.uint8]
+BAND = 64  # rows converted at a time
 
 
 def to_frame(picture: Image.Image, camera: Camera) -> bytes:
@@ -55,6 +56,11 @@ def upright_rgb(picture: Image.Image) -> Image.Image:
 
 def encode(rgb: Bytes, pixel_format: PixelFormat) -> bytes:
     """Pixels (height, width, 3) in the camera's format."""
+    bands = range(0, len(rgb), BAND)  # so that the wide integers below stay small
+    return b"".join(_encode(rgb[top : top + BAND], pixel_format) for top in bands)
+
+
+def _encode(rgb: Bytes, pixel_format: PixelFormat) -> bytes:
     wide = rgb.astype(np.int32)
     red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
     if pixel_format is PixelFormat.RGB888:

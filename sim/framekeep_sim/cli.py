@@ -1,6 +1,7 @@
 """fk-sim: a mission on a desk."""
 
 import argparse
+import os
 import sys
 from importlib import import_module
 
@@ -62,6 +63,8 @@ def main(argv: list[str] | None = None) -> int:
         return int(import_module(COMMANDS[args.command][0]).run(args))
     except (UserError, FkError) as error:
         print(f"fk-sim: {error}", file=sys.stderr)
+    except BrokenPipeError:  # the reader of our output has left: nothing more to say to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"fk-sim: {where}{error.strerror or error}", file=sys.stderr)

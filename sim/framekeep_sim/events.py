@@ -14,6 +14,8 @@ from framekeep_sim.camera import to_frame
 from framekeep_sim.dataset import Dataset, Item, Labels
 from framekeep_sim.mission import Mission, Store
 
+AHEAD_BYTES = 64 << 20  # of frames decoded before their turn
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -63,11 +65,12 @@ class Flight:
     def _decoded(self) -> Iterator[tuple[Item, bytes | str]]:
         """Each item with its frame buffer or what is wrong, in order, decoded some way ahead."""
         ahead: deque[tuple[Item, Future[bytes | str]]] = deque()
+        most = max(1, min(4 * self.jobs, AHEAD_BYTES // self.mission.camera.frame_bytes))
         with ThreadPoolExecutor(self.jobs) as pool:
             try:
                 for item in self.dataset:
                     ahead.append((item, pool.submit(self._take, item)))
-                    if len(ahead) >= 4 * self.jobs:
+                    if len(ahead) >= most:
                         first, result = ahead.popleft()
                         yield first, result.result()
                 while ahead:

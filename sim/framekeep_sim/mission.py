@@ -21,6 +21,8 @@ from framekeep_sim.toml_reader import Table, closest, read
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # of the packets' time
 THRESHOLD = 128  # of a class for which neither mission nor model names one
+PICTURE_MAX = 192 << 10  # what the store takes at most: FK_STORE_CHUNKS_MAX of FK_STORE_CHUNK_MAX
+SEGMENTS_WORK = 5  # that the store keeps free to work in, and for what a picture's end leaves unused
 WEIGHT_MAX = 257  # 255 x 257 = 65535, the greatest value
 
 
@@ -181,6 +183,13 @@ class Mission:
             raise UserError(f"{here}: the model carries no labels; add output = N, the number of its output")
         return wanted.output
 
+    def check_outputs(self, labels: Sequence[str], count: int) -> None:
+        """Refuse a class that a model of `count` classes does not have."""
+        for wanted, line, output in zip(self.classes, self.class_lines, self.outputs(labels), strict=True):
+            if output >= count:
+                here = f"{self.path}:{line}: trigger.classes.{wanted.name}.output = {output}"
+                raise UserError(f"{here}; the model's outputs are 0..{count - 1}")
+
     def thresholds(self, of_outputs: Sequence[int] = ()) -> tuple[int, ...]:
         """Least score of each wanted class; `of_outputs` are the model's own, by wanted class."""
         own = of_outputs or [THRESHOLD] * len(self.classes)
@@ -315,16 +324,16 @@ def _codec(table: Table) -> Codec:
         quality=table.integer("quality", 1, 100, 60),
         mode=table.choice("mode", _words(JpegMode), "yuv420"),
         restart_interval=table.integer("restart_interval", 0, 65535, 10, "MCUs"),
-        max_bytes=table.integer("max_bytes", 1024, 1 << 20, 16384, "bytes"),
+        max_bytes=table.integer("max_bytes", 1024, PICTURE_MAX, 16384, "bytes"),
     )
     table.done()
     return codec
 
 
-def _store(table: Table) -> Store:
+def _store(table: Table, codec: Codec) -> Store:
     size, unit, count = table.choice("chip", CHIPS, "nor-page")
     store = Store(
-        segment_size=table.integer("segment_size", 512, 1 << 20, size, "bytes"),
+        segment_size=table.integer("segment_size", 1024, 1 << 20, size, "bytes"),
         segment_count=table.integer("segment_count", 8, 32767, count),
         program_unit=table.one_of("program_unit", (1, 8, 16, 32, 256), unit),
         layout=table.choice("layout", _words(Layout), "packed"),
@@ -333,6 +342,13 @@ def _store(table: Table) -> Store:
     )
     if store.segment_size & (store.segment_size - 1):
         raise table.fail("segment_size", f" = {store.segment_size}; a power of two is wanted")
+    if store.segment_size < 8 * store.program_unit:
+        problem = f" = {store.segment_size}; at least 8 program units of {store.program_unit} are wanted"
+        raise table.fail("segment_size", problem)
+    needed = -(-codec.max_bytes // store.segment_size) + store.log_segments + SEGMENTS_WORK
+    if store.segment_count < needed:
+        problem = f" = {store.segment_count}; at least {needed} hold a picture of codec.max_bytes"
+        raise table.fail("segment_count", f"{problem} beside {store.log_segments} of the log")
     if store.capacity > 1 << 28:
         raise table.fail("segment_count", f" makes {store.capacity >> 20} MiB; allowed are 256 MiB")
     table.done()
@@ -366,6 +382,7 @@ def load(path: Path) -> Mission:
     model_file = path.parent / model.text("file")
     model.done()
     classes, lines = _trigger(top.table("trigger", required=True))
+    codec = _codec(top.table("codec"))
     mission = Mission(
         path=path,
         name=name,
@@ -374,8 +391,8 @@ def load(path: Path) -> Mission:
         model=model_file,
         screen=_screen(top.table("screen")),
         classes=classes,
-        codec=_codec(top.table("codec")),
-        store=_store(top.table("store")),
+        codec=codec,
+        store=_store(top.table("store"), codec),
         downlink=_downlink(top.table("downlink")),
         class_lines=lines,
     )

@@ -66,6 +66,10 @@ def describe(path: Path, image: bytes) -> FlightModel:
         check(lib.fk_model_load(model, pointer, len(image)))
     except FkError as error:
         raise UserError(f"{path}: not a usable model image: {error}; compile it again") from None
+    if model.width == 0 or model.class_count == 0:
+        raise UserError(
+            f"{path}: takes no picture or gives no scores; a mission wants a model that classifies pictures"
+        )
     classes = range(model.class_count)
     labels = tuple(ffi.string(lib.fk_model_label(model, i)).decode() for i in classes)
     thresholds = tuple(int(lib.fk_model_threshold(model, i)) for i in classes)

@@ -6,11 +6,12 @@ import shlex
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from framekeep_ground.codes import REASON_TEXT, Reason
+from framekeep_ground.codes import ERROR_TEXT, REASON_TEXT, Error, Reason
 from framekeep_onboard.pipeline import Decision
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -80,6 +81,7 @@ def run(args: Namespace) -> int:
 def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
     """Play the dataset on one target."""
     model = models.load(args.model or mission.model)
+    mission.check_outputs(model.labels, len(model.thresholds))
     policy = mission.policy(model.labels, model.thresholds_of(mission))
     dataset = datasets.load(args.dataset, limit=args.limit, seed=args.seed, label=args.label)
     if args.seed is not None and dataset.kind == "video":
@@ -208,6 +210,8 @@ def tell(done: Run, out: Path) -> None:
     for name, count in summary["reasons"].items():
         if count:
             table.add_row(name, str(count), REASON_TEXT[Reason[name]])
+    for code, count in Counter(d.error for d in done.played.decisions if d.error).items():
+        table.add_row("", str(count), f"of these: {ERROR_TEXT[Error(code)]} ({Error(code).name})")
     console.print(table)
     pairs = zip(done.shots, done.played.decisions, strict=True)
     best = sorted((p for p in pairs if reason_of(p[1]) is Reason.KEPT), key=lambda p: -p[1].value)[:TOP]

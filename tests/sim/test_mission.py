@@ -86,6 +86,13 @@ def test_what_is_left_out_has_the_documented_default(write) -> None:
         ("codec", "quality = 0", "codec.quality = 0; allowed are whole numbers 1..100"),
         ("codec", 'mode = "colour"', "known are grey, yuv420"),
         ("store", "segment_size = 5000", "a power of two is wanted"),
+        (
+            "store",
+            "segment_count = 8",
+            "= 8; at least 13 hold a picture of codec.max_bytes beside 4 of the log",
+        ),
+        ("store", "segment_size = 1024", "at least 8 program units of 256"),
+        ("codec", "max_bytes = 300000", "allowed are whole numbers 1024..196608 bytes"),
         ("store", "program_unit = 2", "allowed are 1, 8, 16, 32, 256"),
         ("store", 'chip = "nor_page"', 'did you mean "nor-page"?'),
         ("downlink", "image_apid = 100", "equals record_apid"),
@@ -147,6 +154,13 @@ def test_a_class_is_found_by_label_and_else_by_number(write) -> None:
         unnumbered.outputs(("persons", "cat"))
     with pytest.raises(UserError, match="the model carries no labels; add output = N"):
         unnumbered.outputs(())
+
+
+def test_an_output_that_the_model_does_not_have_is_refused(write) -> None:
+    m = mission.load(write(SMALL))
+    m.check_outputs((), 2)
+    with pytest.raises(UserError, match=r":7: .*person.output = 1; the model's outputs are 0\.\.0"):
+        m.check_outputs((), 1)
 
 
 def test_a_threshold_is_the_classs_or_the_missions_or_the_models(write) -> None:
