@@ -8,7 +8,7 @@ import skimage.data
 from framekeep_models.cli import main
 from PIL import Image
 
-PERSON = Path(__file__).resolve().parents[2] / "models/trained/person_96.fkm"
+PERSON = Path(__file__).resolve().parents[2] / "models/trained/person_96.tflite"
 KEYS = {
     *("model", "model_id", "split", "n", "positives", "threshold", "confusion"),
     *("accuracy", "accuracy_ci95", "auc", "auc_ci95", "precision", "precision_ci95"),
@@ -53,18 +53,17 @@ def test_a_model_compared_with_itself_and_a_sheet_of_mistakes(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = tmp_path / "mistakes.png"
-    tflite = PERSON.with_suffix(".tflite")
     arguments = [
         "--data",
         str(photographs),
         "--compare",
-        str(tflite),
+        str(PERSON),
         "--threshold",
         "0",
         "--sheet",
         str(sheet),
     ]
-    assert main(["eval", str(tflite), *arguments, "--by", "kind"]) == 0
+    assert main(["eval", str(PERSON), *arguments, "--by", "kind"]) == 0
     out = capsys.readouterr().out
     assert "+0.000 (+0.000 .. +0.000)" in out
     assert "no_person: n 6" in out
