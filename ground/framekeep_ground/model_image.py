@@ -42,7 +42,8 @@ FkmHeader = Struct(
     "head_count" / Int8ul * "number of heads",
     "class_count" / Int8ul * "number of classes",
     "input_count" / Int8ul * "at least 1; a picture is the first",
-    "reserved" / Bytes(14) * "0",
+    "stream_count" / Int16ul * "how many of the first operators run row by row, see below",
+    "reserved" / Bytes(12) * "0",
 )
 
 FkmTensor = Struct(
@@ -50,7 +51,7 @@ FkmTensor = Struct(
     "size" / Int32ul * "bytes",
     "source" / Int16ul * "its number in the .tflite",
     "rank" / Int8ul * "dimensions that count, 0..5",
-    "reserved" / Int8ul * "0",
+    "band" / Int8ul * "1: only some rows of it are there at a time, size / row; 0: all of it",
     "shape" / Array(5, Int32ul) * "outermost first",
 )
 

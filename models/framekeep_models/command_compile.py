@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Layout.PLAIN.value,
         help="order of the weights: the .tflite's, or that of a core's fast kernels; every build reads all",
     )
+    parser.add_argument("--arena", type=int, metavar="N", help="tensors within N bytes, or say the least")
     parser.add_argument("--json", action="store_true", help="the report as one JSON object")
 
 
@@ -106,7 +107,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def run(options: argparse.Namespace) -> int:
     layout = Layout(options.layout)
-    how = Options(keep_all=options.keep_all, keep_dead=options.keep_dead, layout=layout)
+    how = Options(keep_all=options.keep_all, keep_dead=options.keep_dead, arena=options.arena, layout=layout)
     done = compile_file(options.tflite, wishes_of(options), how)
     write_whole(options.output, done.image)
     if options.json:
@@ -123,7 +124,8 @@ def _text(output: Path, report: dict[str, Any]) -> str:
         f"  operators   {report['operators']}, {report['packed_operators']} packed for {report['layout']}",
         f"  MACs        {report['macs']:,} of {before['macs']:,}",
         f"  weights     {report['weight_bytes']:,} of {before['weight_bytes']:,} bytes",
-        f"  arena       {report['arena_bytes']:,} bytes, at least {report['arena_lower_bound']:,}",
+        f"  arena       {report['arena_bytes']:,} bytes, at least {report['arena_lower_bound']:,}; "
+        f"{report['streamed_operators']} operators row by row",
         f"  classes     {report['classes']}",
     ]
     return "\n".join(lines + [f"  note: {note}" for note in report["notes"]])

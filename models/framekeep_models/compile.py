@@ -13,6 +13,7 @@ from framekeep_models.layout_choice import choose_layouts
 from framekeep_models.layouts import Layout
 from framekeep_models.lower import lower
 from framekeep_models.plan import Plan, plan
+from framekeep_models.plan_choice import choose_plan
 from framekeep_models.program import Program
 from framekeep_models.tflite_model import Model, load
 from framekeep_models.tflite_simplify import simplify
@@ -24,6 +25,7 @@ class Options:
 
     keep_all: bool = False  # every tensor is there and keeps its own memory until the end
     keep_dead: bool = False  # channels with constant outputs stay
+    arena: int | None = None  # bytes the plan must keep within; None: as little as there is
     layout: Layout = Layout.PLAIN  # of the weights: which cores read them fast
 
 
@@ -60,7 +62,7 @@ def compile_model(
         removed = 0 if options.keep_dead else remove_dead_channels(program)
     contract = make_contract(program, wishes)
     packed = choose_layouts(program, options.layout)
-    planned = plan(program, keep_all=options.keep_all)
+    planned = plan(program, keep_all=True) if options.keep_all else choose_plan(program, options.arena)
     digest = hashlib.sha256(blob).digest()
     flags = (fkm.FLAG_KEEP_ALL if options.keep_all else 0) | (fkm.FLAG_DEAD_REMOVED if removed else 0)
     image = fkm.write(program, planned, contract, digest[:8], flags)
@@ -71,6 +73,7 @@ def compile_model(
         "arena_bytes": planned.size,
         "arena_lower_bound": planned.bound,
         "operators": len(program.ops),
+        "streamed_operators": planned.streamed,
         "layout": options.layout.value,
         "packed_operators": packed,
         "macs": program.macs(),

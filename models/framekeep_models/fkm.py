@@ -92,7 +92,9 @@ def write(program: Program, plan: Plan, contract: Contract, model_id: bytes, fla
         at = align(at + size)
     pool = _Pool(at)
     sections = {
-        "tensors": b"".join(_tensor(program.buffers[b], plan.offsets[b]) for b in numbers),
+        "tensors": b"".join(
+            _tensor(program.buffers[b], plan.offsets[b], plan.bands.get(b, 0)) for b in numbers
+        ),
         "operators": b"".join(_operator(op, numbers, pool) for op in program.ops),
         "io": b"".join(_io(program.buffers[b], numbers[b]) for b in (*program.inputs, *program.outputs)),
         "heads": b"".join(_head(head, pool) for head in contract.heads),
@@ -126,7 +128,8 @@ def write(program: Program, plan: Plan, contract: Contract, model_id: bytes, fla
         "head_count": len(contract.heads),
         "class_count": contract.class_count,
         "input_count": len(program.inputs),
-        "reserved": bytes(14),
+        "stream_count": plan.streamed,
+        "reserved": bytes(12),
     }
     body = bytearray(crcs)
     body[: FkmHeader.sizeof()] = FkmHeader.build(header)
@@ -141,12 +144,18 @@ def slice_crcs(body: bytes) -> bytes:
     return b"".join(struct.pack("<I", zlib.crc32(body[i : i + FKM_SLICE])) for i in starts)
 
 
-def _tensor(buffer: Buffer, offset: int) -> bytes:
+def _tensor(buffer: Buffer, offset: int, band: int) -> bytes:
     shape = buffer.shape
     if len(shape) > RANK_MAX:
         raise ModelError(f"a tensor with {len(shape)} dimensions")
     source = buffer.views[0].tensor if buffer.views else FKM_NONE
-    fields = {"offset": offset, "size": buffer.size, "source": source, "rank": len(shape), "reserved": 0}
+    fields = {
+        "offset": offset,
+        "size": band or buffer.size,
+        "source": source,
+        "rank": len(shape),
+        "band": int(band > 0),
+    }
     return bytes(FkmTensor.build({**fields, "shape": [*shape, *[1] * (RANK_MAX - len(shape))]}))
 
 

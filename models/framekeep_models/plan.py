@@ -2,14 +2,17 @@
 
 Two buffers that are alive at the same time must not overlap, with one exception: an operator's output may
 grow into the input it is the last to read, `Op.overlap()` bytes behind the reading. That is what makes a
-chain of layers cost little more than its largest tensor.
+chain of layers cost little more than its largest tensor. The first operators may run row by row; of what lies
+between them only bands are kept (see `stream.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from framekeep_models.ops_window import Window
 from framekeep_models.program import Program
+from framekeep_models.stream import band_bytes
 
 ALIGN = 16
 TRIES = 400  # orders tried before the best is taken
@@ -21,6 +24,8 @@ class Plan:
     size: int  # bytes of the arena
     bound: int  # no plan needs less
     live: list[int]  # bytes touched at each operator
+    streamed: int = 0  # so many of the first operators run row by row
+    bands: dict[int, int] = field(default_factory=dict)  # buffer -> bytes, where only some rows are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,22 @@ def shared(program: Program, life: dict[int, _Life]) -> dict[tuple[int, int], in
 
 
 class _Planner:
-    def __init__(self, program: Program, keep_all: bool) -> None:
+    def __init__(self, program: Program, keep_all: bool, streamed: int) -> None:
         self.life = lives(program, keep_all)
-        self.pairs = shared(program, self.life)
         self.size = {b: program.buffers[b].size for b in self.life}
+        self.bands: dict[int, int] = {}
+        together = program.ops[:streamed]
+        for op in together:
+            assert isinstance(op, Window)
+            self.bands[op.inputs[0]] = band_bytes(op.geometry)
+        for buffer in self.bands:
+            self.life[buffer] = _Life(0, streamed - 1)
+        for op in together[-1:]:
+            self.life[op.output] = _Life(0, self.life[op.output].last)
+        self.size |= self.bands
+        self.pairs = {
+            pair: gap for pair, gap in shared(program, self.life).items() if pair[0] not in self.bands
+        }
         self.conflicts: dict[int, list[int]] = {b: [] for b in self.life}
         for a in self.life:
             for b in self.life:
@@ -112,16 +129,16 @@ def lower_bound(program: Program, planner: _Planner) -> tuple[int, list[int]]:
     return _align(max(need, default=0)), need
 
 
-def plan(program: Program, keep_all: bool = False) -> Plan:
+def plan(program: Program, keep_all: bool = False, streamed: int = 0, tries: int = TRIES) -> Plan:
     """The best of many first-fit orders; deterministic. With `keep_all` no tensor's memory is used twice."""
-    planner = _Planner(program, keep_all)
+    planner = _Planner(program, keep_all, streamed)
     bound, need = lower_bound(program, planner)
     by_time = sorted(planner.life, key=lambda b: planner.life[b].first)
     by_size = sorted(planner.life, key=lambda b: (-planner.size[b], planner.life[b].first))
     candidates = [by_size, by_time, by_time[::-1]]
     best = min((planner.place(order) for order in candidates), key=planner.total)
     rng, order = np.random.default_rng(1), by_size
-    for _ in range(TRIES):
+    for _ in range(tries):
         if planner.total(best) <= bound:
             break
         order = by_size.copy()
@@ -132,7 +149,7 @@ def plan(program: Program, keep_all: bool = False) -> Plan:
         if planner.total(offsets) < planner.total(best):
             best, by_size = offsets, order
     check(program, planner, best)
-    return Plan(best, planner.total(best), bound, need)
+    return Plan(best, planner.total(best), bound, need, streamed, planner.bands)
 
 
 def check(program: Program, planner: _Planner, offsets: dict[int, int]) -> None:

@@ -43,7 +43,7 @@ static int grey_row(void *ctx, unsigned y, uint8_t *out)
 
 static void run(const fk_model *m)
 {
-    const size_t arena_size = fk_model_arena_size(m);
+    const size_t arena_size = fk_model_run_size(m);
     uint8_t *arena = arena_size > ARENA_MAX ? NULL : aligned_alloc(FK_ARENA_ALIGN, (arena_size + 15) / 16 * 16 + 16);
     if (arena == NULL) {
         return;

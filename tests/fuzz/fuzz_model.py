@@ -6,11 +6,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from framekeep_models.compile import compile_model
+from framekeep_models.compile import Options, compile_model
 from framekeep_models.contract import Wishes
+from framekeep_models.layouts import Layout
 from framekeep_models.program import ModelError
 
 from tests.models.single_op import OPERATORS, make
+from tests.models.small_nets import mobile_net
 
 
 def seeds() -> Iterator[bytes]:
@@ -18,6 +20,8 @@ def seeds() -> Iterator[bytes]:
         for seed in range(2):
             case = make(operator, seed)
             yield compile_model(case.model).image
+            yield compile_model(case.model, options=Options(layout=Layout.ARMV7EM)).image
+    yield compile_model(mobile_net(), options=Options(arena=1050)).image  # row by row
     for seed in range(40):
         case = make("CONV_2D", seed)
         try:

@@ -39,7 +39,7 @@ class Model:
         self._fk = ffi.new("fk_model *")
         name = "model image" if isinstance(image, bytes) else str(image)
         check(lib.fk_model_load(self._fk, self._bytes(self._image), len(blob)), name)
-        self._arena = _aligned(lib.fk_model_arena_size(self._fk))
+        self._arena = _aligned(lib.fk_model_run_size(self._fk))
         self.id: str = bytes(self._fk.id).hex()
         self.width, self.height, self.channels = self._fk.width, self._fk.height, self._fk.channels
         self.labels = [
@@ -51,7 +51,8 @@ class Model:
 
     @property
     def arena_size(self) -> int:
-        return len(self._arena)
+        """Bytes that an inference from a picture's rows needs."""
+        return int(lib.fk_model_arena_size(self._fk))
 
     @property
     def input_count(self) -> int:
@@ -84,12 +85,14 @@ class Model:
         """Runs operator by operator; yields each tensor's number and value, the input first."""
         self._set_inputs(x)
         for number in self._io[: self.input_count]:
-            yield number, self.tensor(number)
+            if not self._is_band(number):
+                yield number, self.tensor(number)
         records = self._image[self._at(self._fk.operators) :][: self._fk.operator_count * _OP_BYTES]
         outputs = [int(n) for n in records.reshape(-1, _OP_BYTES)[:, 6:8].copy().view("<u2")[:, 0]]
         for index, output in enumerate(outputs):
             check(lib.fk_model_step(self._fk, self._bytes(self._arena), len(self._arena), index), "step")
-            if output not in outputs[index + 1 :]:  # several operators may fill one tensor
+            last = output not in outputs[index + 1 :]  # several operators may fill one tensor
+            if last and not self._is_band(output):
                 yield output, self.tensor(output)
 
     def infer(self, picture: Uint8Array) -> None:
@@ -132,8 +135,15 @@ class Model:
     def put(self, number: int, values: Int8Array) -> None:
         """Overwrites tensor `number`, so that what follows is computed from `values`."""
         offset = int(self._record(number)[0:4].view("<u4")[0])
-        dense = np.ascontiguousarray(values, np.int8).reshape(self.shape(number))
-        self._arena[offset : offset + dense.size] = dense.reshape(-1).view(np.uint8)
+        self._write(offset, values.reshape(self.shape(number)))
+
+    def _write(self, offset: int, values: Int8Array) -> None:
+        dense = np.ascontiguousarray(values, np.int8).reshape(-1)
+        self._arena[offset : offset + dense.size] = dense.view(np.uint8)
+
+    def _is_band(self, number: int) -> bool:
+        """Is tensor `number` one of which only some rows are in memory at a time?"""
+        return bool(self._record(number)[11])
 
     def shape(self, number: int) -> tuple[int, ...]:
         record = self._record(number)
@@ -151,7 +161,10 @@ class Model:
         for number, array in zip(self._io[: self.input_count], arrays, strict=True):
             if array.dtype != np.int8:
                 raise TypeError(f"the input is int8, not {array.dtype}")
-            self.put(number, array.reshape(self.shape(number)))
+            if self._is_band(number):  # the engine draws its rows from beyond the arena
+                self._write(int(self._fk.whole_input), array)
+            else:
+                self.put(number, array.reshape(self.shape(number)))
 
     @staticmethod
     def _bytes(array: Uint8Array) -> Any:

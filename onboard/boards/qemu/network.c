@@ -61,7 +61,7 @@ int main(void)
         return EXIT_MODEL;
     }
     const size_t arena_size = (size_t)(fk_work_end - fk_work_free);
-    if (fk_model_arena_size(&model) > arena_size) {
+    if (fk_model_run_size(&model) > arena_size) {
         return EXIT_ARENA;
     }
     const int in = fk_host_open("input.bin", FK_HOST_READ);

@@ -51,9 +51,13 @@ typedef struct {
     uint8_t  output_count;
     uint16_t operator_count;
     uint16_t tensor_count;
+    uint16_t stream_count; /* how many of the first operators run row by row           */
 
-    uint32_t arena_size;  /* tensors, then scratch                                     */
+    uint32_t arena_size;  /* tensors, then scratch, then the streamed operators' state */
+    uint32_t run_size;    /* the same and the whole input                              */
     uint32_t scratch;     /* where in the arena the kernels' scratch begins            */
+    uint32_t stages;      /* where the streamed operators' state begins                */
+    uint32_t whole_input; /* where fk_model_run finds an input that is streamed        */
     uint32_t size;        /* of the image                                              */
     const uint8_t *image;
     const uint8_t *tensors, *operators, *io, *heads, *labels, *thresholds, *luts;
@@ -74,8 +78,13 @@ typedef struct {
  * must outlive the model and start at a multiple of FK_IMAGE_ALIGN. */
 int fk_model_load(fk_model *model, const uint8_t *image, size_t size);
 
-/* Bytes of RAM a run needs beside the stack: tensors and this build's scratch. */
+/* Bytes of RAM that fk_model_infer needs beside the stack: tensors and this
+ * build's scratch. */
 size_t fk_model_arena_size(const fk_model *model);
+
+/* Bytes that fk_model_run needs: more where the image draws the picture row by
+ * row, as here all of it has to be there. */
+size_t fk_model_run_size(const fk_model *model);
 
 /* Takes a picture from `rows` through the image's own preprocessing and runs. */
 int fk_model_infer(const fk_model *model, const fk_row_source *rows, uint8_t *arena,

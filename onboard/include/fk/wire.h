@@ -173,7 +173,8 @@
 #define FK_FKM_HEAD_COUNT                    79u /* 1 B: number of heads */
 #define FK_FKM_CLASS_COUNT                   80u /* 1 B: number of classes */
 #define FK_FKM_INPUT_COUNT                   81u /* 1 B: at least 1; a picture is the first */
-#define FK_FKM_RESERVED                      82u /* 14 B: 0 */
+#define FK_FKM_STREAM_COUNT                  82u /* 2 B: how many of the first operators run row by row, see below */
+#define FK_FKM_RESERVED                      84u /* 12 B: 0 */
 #define FK_FKM_BYTES                         96u /* in all */
 
 /* FkmTensor: docs/SPEC.md */
@@ -181,7 +182,7 @@
 #define FK_FKM_TENSOR_SIZE                    4u /* 4 B: bytes */
 #define FK_FKM_TENSOR_SOURCE                  8u /* 2 B: its number in the .tflite */
 #define FK_FKM_TENSOR_RANK                   10u /* 1 B: dimensions that count, 0..5 */
-#define FK_FKM_TENSOR_RESERVED               11u /* 1 B: 0 */
+#define FK_FKM_TENSOR_BAND                   11u /* 1 B: 1: only some rows of it are there at a time, size / row; 0: all of it */
 #define FK_FKM_TENSOR_SHAPE                  12u /* 20 B: outermost first */
 #define FK_FKM_TENSOR_BYTES                  32u /* in all */
 

@@ -5,6 +5,7 @@
 #include "fk/wire.h"
 #include "nn/head.h"
 #include "nn/step.h"
+#include "nn/stream.h"
 
 enum {
     ARENA_MAX = 1 << 30,
@@ -48,6 +49,7 @@ static void read_header(fk_model *m, const uint8_t *p)
     m->lut_count = p[FK_FKM_LUT_COUNT];
     m->operator_count = fk_get_u16le(p + FK_FKM_OPERATOR_COUNT);
     m->tensor_count = fk_get_u16le(p + FK_FKM_TENSOR_COUNT);
+    m->stream_count = fk_get_u16le(p + FK_FKM_STREAM_COUNT);
     m->labels_size = fk_get_u16le(p + FK_FKM_LABELS_SIZE);
     m->scratch = fk_get_u32le(p + FK_FKM_ARENA_SIZE);
     m->tensors = p + fk_get_u32le(p + FK_FKM_TENSORS);
@@ -92,7 +94,7 @@ static int io_tensor(fk_tensor *t, const fk_model *m, unsigned index)
 static int check_input(const fk_model *m)
 {
     fk_tensor input;
-    if (m->input_count == 0 || io_tensor(&input, m, 0) != FK_OK) {
+    if (m->input_count == 0 || io_tensor(&input, m, 0) != FK_OK || input.band != (m->stream_count > 0)) {
         return FK_ERR_CORRUPT;
     }
     if (m->order == FK_ORDER_NONE) {
@@ -101,7 +103,7 @@ static int check_input(const fk_model *m)
     const unsigned channels = m->order == FK_ORDER_GREY ? 1 : 3;
     if (m->order > FK_ORDER_BGR || m->fit > FK_FIT_CROP || m->channels != channels || !m->width ||
         !m->height || m->width > SIDE_MAX || m->height > SIDE_MAX ||
-        (uint32_t)m->width * m->height * m->channels != input.size) {
+        (!input.band && (uint32_t)m->width * m->height * m->channels != input.size)) {
         return FK_ERR_CORRUPT;
     }
     return m->lut_count == 1 || m->lut_count == channels ? FK_OK : FK_ERR_CORRUPT;
@@ -116,6 +118,11 @@ static int check_labels(const fk_model *m)
     }
     const int ended = m->labels_size == 0 || m->labels[m->labels_size - 1] == 0;
     return ended && (m->labels_size == 0 || texts == m->class_count) ? FK_OK : FK_ERR_CORRUPT;
+}
+
+static uint32_t align16(uint32_t n)
+{
+    return (n + 15u) & ~15u;
 }
 
 /* Every tensor and operator; adds the scratch that the kernels of this build
@@ -141,13 +148,30 @@ static int check_plan(fk_model *m)
         }
         scratch = step.scratch_size > scratch ? (uint32_t)step.scratch_size : scratch;
     }
-    m->arena_size = m->scratch + scratch;
+    m->stages = m->scratch + align16(scratch);
+    m->arena_size = m->stages + m->stream_count * (uint32_t)sizeof(fk_stage);
+    if (m->stream_count == 0) {
+        m->stages = m->arena_size = m->scratch + scratch;
+    }
+    m->whole_input = align16(m->arena_size);
     for (unsigned i = 0; i < (unsigned)m->input_count + m->output_count; i++) {
-        if (io_tensor(&tensor, m, i) != FK_OK) {
+        if (io_tensor(&tensor, m, i) != FK_OK || (i >= m->input_count && tensor.band)) {
             return FK_ERR_CORRUPT;
         }
     }
     return FK_OK;
+}
+
+/* What fk_model_run needs: all rows of an input that is otherwise streamed. */
+static void size_whole_run(fk_model *m)
+{
+    m->run_size = m->arena_size;
+    if (m->stream_count > 0) {
+        const uint8_t *record = m->operators;
+        m->run_size = m->whole_input + (uint32_t)fk_get_u16le(record + FK_FKM_WINDOW_IN_H) *
+                                           fk_get_u16le(record + FK_FKM_WINDOW_IN_W) *
+                                           fk_get_u16le(record + FK_FKM_WINDOW_IN_C);
+    }
 }
 
 int fk_model_load(fk_model *m, const uint8_t *image, size_t size)
@@ -181,11 +205,15 @@ int fk_model_load(fk_model *m, const uint8_t *image, size_t size)
     }
     err = check_plan(m);
     if (err == FK_OK) {
+        err = fk_stream_check(m);
+    }
+    if (err == FK_OK) {
         err = check_input(m);
     }
     if (err == FK_OK) {
         err = check_labels(m);
     }
+    size_whole_run(m);
     return err == FK_OK ? fk_heads_check(m) : err;
 }
 

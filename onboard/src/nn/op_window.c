@@ -48,6 +48,15 @@ static int reach_ok(uint32_t out, uint32_t stride, uint32_t kernel, uint32_t dil
     return (uint64_t)(out - 1) * stride + (uint64_t)(kernel - 1) * dilation <= REACH_MAX;
 }
 
+/* Is the tensor that many rows, or as a band at least one of them? */
+static int holds(const fk_tensor *t, uint32_t rows, uint32_t row_bytes)
+{
+    if (t->band) {
+        return t->size % row_bytes == 0 && t->size / row_bytes - 1 < rows;
+    }
+    return (uint64_t)rows * row_bytes == t->size;
+}
+
 /* Geometry that belongs to the tensors and whose arithmetic cannot overflow. */
 int fk_window_parse(fk_step *step, const uint8_t *record)
 {
@@ -57,8 +66,8 @@ int fk_window_parse(fk_step *step, const uint8_t *record)
         !w->kernel_w || !w->stride_h || !w->stride_w || !w->dilation_h || !w->dilation_w) {
         return FK_ERR_CORRUPT;
     }
-    if (volume(w->in_h, w->in_w, w->in_c) != step->input.size ||
-        volume(w->out_h, w->out_w, w->out_c) != step->output.size) {
+    if (!holds(&step->input, w->in_h, (uint32_t)w->in_w * w->in_c) ||
+        !holds(&step->output, w->out_h, (uint32_t)w->out_w * w->out_c)) {
         return FK_ERR_CORRUPT;
     }
     if (!reach_ok(w->out_h, w->stride_h, w->kernel_h, w->dilation_h) ||

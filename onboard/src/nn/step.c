@@ -31,6 +31,7 @@ int fk_model_tensor(fk_tensor *tensor, const fk_model *m, unsigned index)
     const uint8_t *p = m->tensors + index * FK_FKM_TENSOR_BYTES;
     tensor->offset = fk_get_u32le(p + FK_FKM_TENSOR_OFFSET);
     tensor->size = fk_get_u32le(p + FK_FKM_TENSOR_SIZE);
+    tensor->band = p[FK_FKM_TENSOR_BAND];
     return (uint64_t)tensor->offset + tensor->size <= m->scratch ? FK_OK : FK_ERR_CORRUPT;
 }
 
@@ -66,6 +67,9 @@ int fk_step_parse(fk_step *step, const fk_model *m, unsigned index, const fk_ope
     }
     if (err == FK_OK) {
         err = fk_model_tensor(&step->output, m, fk_get_u16le(record + FK_FKM_OP_OUTPUT));
+    }
+    if (index >= m->stream_count && (step->input.band || step->input2.band || step->output.band)) {
+        return FK_ERR_CORRUPT; /* a kernel would take a band for the whole */
     }
     *op = table[kind];
     return err == FK_OK ? (*op)->parse(step, m, record) : err;

@@ -33,6 +33,7 @@ typedef enum {
 /* Where a tensor lies in the arena. */
 typedef struct {
     uint32_t offset, size;
+    uint8_t band; /* 1: only some rows of it at a time, see stream.h                   */
 } fk_tensor;
 
 /* An operator, ready to run. */
