@@ -76,7 +76,12 @@ def _encode(rgb: Bytes, pixel_format: PixelFormat) -> bytes:
 
 def decode(frame: bytes, camera: Camera) -> Bytes:
     """A frame buffer as RGB pixels again, for people to look at."""
-    height, width = camera.height, camera.width
+    band = len(frame) // camera.height * BAND
+    return np.vstack([_decode(frame[at : at + band], camera) for at in range(0, len(frame), band)])
+
+
+def _decode(frame: bytes, camera: Camera) -> Bytes:
+    height, width = -1, camera.width
     if camera.format is PixelFormat.RGB888:
         return np.frombuffer(frame, np.uint8).reshape(height, width, 3)
     if camera.format is PixelFormat.GRAY8:
