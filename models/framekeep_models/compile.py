@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from construct import ConstructError
+
 from framekeep_models import fkm
 from framekeep_models.contract import Contract, Wishes, make_contract
 from framekeep_models.dead_channels import remove_dead_channels
@@ -14,8 +16,8 @@ from framekeep_models.layouts import Layout
 from framekeep_models.lower import lower
 from framekeep_models.plan import Plan, plan
 from framekeep_models.plan_choice import choose_plan
-from framekeep_models.program import Program
-from framekeep_models.tflite_model import Model, load
+from framekeep_models.program import ModelError, Program
+from framekeep_models.tflite_model import Model, ModelFileError, load
 from framekeep_models.tflite_simplify import simplify
 
 
@@ -45,8 +47,17 @@ def compile_model(
     source: Path | bytes, wishes: Wishes | None = None, options: Options | None = None
 ) -> Compiled:
     """Compiles; raises ModelError or ModelFileError with what is wrong."""
-    wishes, options = wishes or Wishes(), options or Options()
     blob = source if isinstance(source, bytes) else source.read_bytes()
+    try:
+        return _compile(blob, wishes or Wishes(), options or Options())
+    except (ModelError, ModelFileError):
+        raise
+    except (ArithmeticError, LookupError, ValueError, TypeError, ConstructError) as error:
+        # a damaged file can contradict itself in more ways than the rules ask about
+        raise ModelError(f"the file contradicts itself: {type(error).__name__}: {error}") from error
+
+
+def _compile(blob: bytes, wishes: Wishes, options: Options) -> Compiled:
     model = load(blob)
     simple, rewrites = simplify(model)
     program, notes = lower(simple)

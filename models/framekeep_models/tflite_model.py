@@ -6,6 +6,7 @@ strict where a wrong guess would change numbers.
 """
 
 import io
+import math
 import struct
 import zipfile
 import zlib
@@ -90,6 +91,7 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...], int]] = {
 }
 THRESHOLDS_FILE = "thresholds.txt"  # one number 0..1 a line, as many as there are classes
 _TEXT_MAX = 1 << 16  # bytes; an archive may claim to unpack to any size
+_ELEMENTS_MAX = 1 << 26  # of a tensor; beyond it a file is damaged, not big
 VECTOR_FIELDS = frozenset({"new_shape", "squeeze_dims"})
 
 _BUILTIN_NAMES = {
@@ -199,6 +201,8 @@ def _tensor(root: Any, raw: Any, index: int) -> Tensor:
         raise ModelFileError(f"tensor {index} ({name}) has type number {raw.Type()}, which is not supported")
     dtype = DTYPES[raw.Type()]
     shape = tuple(int(raw.Shape(i)) for i in range(raw.ShapeLength()))
+    if min(shape, default=0) < 0 or math.prod(shape) > _ELEMENTS_MAX:
+        raise ModelFileError(f"tensor {index} ({name}) has shape {list(shape)}")
     quant = raw.Quantization()
     count = quant.ScaleLength() if quant is not None else 0
     scale = np.array([quant.Scale(i) for i in range(count)], np.float32)

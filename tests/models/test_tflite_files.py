@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from framekeep_models import reference, tflite_model
+from framekeep_models.compile import compile_model
+from framekeep_models.program import ModelError
 from framekeep_models.tflite_model import ModelFileError, load
 from framekeep_models.tflite_writer import Writer
 
@@ -146,3 +148,19 @@ def test_damaged_files_are_refused_and_nothing_worse() -> None:
         except ModelFileError:
             refused += 1
     assert refused > 300
+
+
+def test_damaged_files_that_still_load_are_compiled_or_refused() -> None:
+    rng = np.random.default_rng(12)
+    verdicts = {"compiled": 0, "refused": 0}
+    for number in range(300):
+        operator = single_op.OPERATORS[number % len(single_op.OPERATORS)]
+        bad = bytearray(single_op.make(operator, number % 7).model)
+        for at in rng.integers(0, len(bad), rng.integers(1, 5)):
+            bad[at] = rng.choice([0, 1, 2, 3, 4, 8, 127, 128, 255])
+        try:
+            compile_model(bytes(bad))
+            verdicts["compiled"] += 1
+        except (ModelFileError, ModelError):
+            verdicts["refused"] += 1
+    assert min(verdicts.values()) > 20
