@@ -101,9 +101,18 @@ def cell_span(low: float, high: float, cells: int) -> slice:
 
 
 def make_grid_pool(
-    draws: Sequence[Draw], shape: GridShape, kind: GridKind, rng: np.random.Generator, *, spoiled: float = 0.5
+    draws: Sequence[Draw],
+    shape: GridShape,
+    kind: GridKind,
+    rng: np.random.Generator,
+    *,
+    spoiled: float = 0.5,
+    turns: bool = False,
 ) -> GridPool:
-    """Windows of the input's aspect, `smallest`..1 of the largest that fits, half of them mirrored."""
+    """Windows of the input's aspect, `smallest`..1 of the largest that fits, half of them mirrored.
+
+    `turns`: also turned by quarters, for square inputs of cameras that look straight down.
+    """
     count = sum(d.crops for d in draws)
     images = np.empty((count, shape.height, shape.width, 3), np.uint8)
     target = np.empty((count, *shape.cells), np.float32)
@@ -121,6 +130,9 @@ def make_grid_pool(
             aim, sure = make(draw.picture.boxes or (), window, shape.cells)
             if rng.random() < 0.5:
                 image, aim, sure = image[:, ::-1], aim[:, ::-1], sure[:, ::-1]
+            if turns:
+                quarter = int(rng.integers(4))
+                image, aim, sure = np.rot90(image, quarter), np.rot90(aim, quarter), np.rot90(sure, quarter)
             images[at] = spoil(image, rng) if rng.random() < spoiled else image
             target[at], weight[at] = aim, sure
             at += 1

@@ -35,8 +35,6 @@ PERSON_96 = ChainConfig(
 SHIP_80 = ChainConfig(
     side=80, first=8, blocks=((16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (64, 1), (96, 2))
 )
-# 20x20 cells of 8 pixels, of which each sees about 80 pixels around it.
-SHELF_FILL = ChainConfig(side=160, first=8, blocks=((16, 2), (32, 1), (48, 2), (48, 1), (48, 1), (48, 1)))
 # Output channels of vww_96_int8's fourteen dense convolutions: those that live, and room in the last nine
 # for more.
 PERSON_96_WIDTHS = (8, 16, 32, 32, 64, 64, 106, 88, 88, 88, 88, 88, 112, 112)
@@ -72,15 +70,14 @@ def chain(config: ChainConfig) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AvgPool2d(side), nn.Flatten(), nn.Linear(width, config.classes))
 
 
-def grid_chain(config: ChainConfig) -> nn.Sequential:
-    """A chain that keeps its cells: a 1x1 convolution to one logit a cell, biased towards nothing there."""
-    return grid_on(list(chain(config))[:-3])
-
-
-def grid_on(layers: Sequence[nn.Module]) -> nn.Sequential:
-    """A grid head on a trained or new backbone."""
-    width = [layer for layer in layers if isinstance(layer, nn.Conv2d)][-1].out_channels
-    last = SameConv2d(width, 1, 1)
+def grid_head(inputs: int, widths: Sequence[int]) -> nn.Sequential:
+    """3x3 depthwise and 1x1 blocks of these widths, then one logit a cell, biased towards nothing there."""
+    layers: list[nn.Module] = []
+    for outputs in widths:
+        layers += conv_bn(inputs, inputs, 3, 1, groups=inputs)
+        layers += conv_bn(inputs, outputs, 1, 1)
+        inputs = outputs
+    last = SameConv2d(inputs, 1, 1)
     nn.init.constant_(last.bias, -3.0)
     return nn.Sequential(*layers, last)
 

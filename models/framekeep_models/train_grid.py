@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import nn
 from framekeep_models.data_crops import U8
 from framekeep_models.data_grid import GridKind, GridPool
 from framekeep_models.evaluate_metrics import Floats
-from framekeep_models.train_loop import blend, jitter, to_input
+from framekeep_models.train_loop import blend, to_input
 from framekeep_models.train_options import FitConfig
 
 
@@ -33,45 +33,57 @@ def cover_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor)
     return cells + 20 * whole
 
 
+def features(layers: Sequence[nn.Module], images: U8, batch: int = 64) -> torch.Tensor:
+    """What the backbone makes of all crops, computed once."""
+    net = nn.Sequential(*layers).eval()
+    with torch.no_grad():
+        parts = [net(to_input(images[k : k + batch])) for k in range(0, len(images), batch)]
+    return torch.cat(parts)
+
+
 def fit_grid(
-    net: nn.Sequential,
+    layers: Sequence[nn.Module],
+    head: nn.Sequential,
     pool: GridPool,
     kind: GridKind,
+    *,
     config: FitConfig,
-    report: Callable[[int, float, nn.Module], None],
+    report: Callable[[int, float, nn.Sequential], None],
 ) -> nn.Sequential:
-    """As train_loop.fit, for grids: mirrored pictures were made with the pool, quarter turns turn both."""
+    """Trains `head` on what the backbone `layers` say, which stay as they are; returns both as one network.
+
+    The backbone runs once over every crop: a grid costs little more than its crops.
+    """
     loss_of = centre_loss if kind == "centres" else cover_loss
     order = np.random.default_rng(config.seed)
-    generator = torch.Generator().manual_seed(config.seed)
-    net.to(memory_format=torch.channels_last)
-    net.train()
-    kept = copy.deepcopy(net)
-    steps = config.epochs * (len(pool.images) // config.batch)
-    rule = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=config.decay)
+    seen = features(layers, pool.images)
+    head.train()
+    kept = copy.deepcopy(head)
+    steps = config.epochs * (len(seen) // config.batch)
+    rule = torch.optim.AdamW(head.parameters(), lr=config.rate, weight_decay=config.decay)
     rates = torch.optim.lr_scheduler.OneCycleLR(rule, config.rate, total_steps=steps + 1, pct_start=0.1)
     step = 0
     for epoch in range(config.epochs):
         losses = []
-        places = order.permutation(len(pool.images))
+        places = order.permutation(len(seen))
         for start in range(0, len(places) - config.batch + 1, config.batch):
             pick = places[start : start + config.batch]
-            x = jitter(to_input(pool.images[pick]), config, generator)
-            target, weight = torch.from_numpy(pool.target[pick]), torch.from_numpy(pool.weight[pick])
-            if config.quarter_turns:
-                turns = int(order.integers(4))
-                x, target, weight = (torch.rot90(v, turns, (-2, -1)) for v in (x, target, weight))
-            loss = loss_of(net(x)[:, 0], target, weight)
+            logits = head(seen[pick])[:, 0]
+            loss = loss_of(logits, torch.from_numpy(pool.target[pick]), torch.from_numpy(pool.weight[pick]))
             rule.zero_grad()
             loss.backward()
             rule.step()
             rates.step()
             step += 1
-            blend(kept, net, min(config.average, step / (step + 10)))
+            blend(kept, head, min(config.average, step / (step + 10)))
             losses.append(loss.item())
-        report(epoch, float(np.mean(losses)), kept)
-    kept.eval()
-    return kept
+        if epoch % 4 == 3 or epoch == config.epochs - 1:
+            report(epoch, float(np.mean(losses)), whole(layers, kept))
+    return whole(layers, kept)
+
+
+def whole(layers: Sequence[nn.Module], head: nn.Sequential) -> nn.Sequential:
+    return nn.Sequential(*layers, *head).eval()
 
 
 def grids(net: nn.Module, images: U8, batch: int = 64) -> Floats:

@@ -21,7 +21,7 @@ from framekeep_models.evaluate_metrics import Floats
 from framekeep_models.evaluate_scenes import looks_of, summary, threshold_from
 from framekeep_models.train_card import grid_card
 from framekeep_models.train_export import save_grid, with_threshold
-from framekeep_models.train_grid import fit_grid, grids
+from framekeep_models.train_grid import fit_grid, grids, whole
 from framekeep_models.train_loop import Clock, seed_all
 from framekeep_models.train_options import FitConfig, Options, counts
 from framekeep_models.train_warm import backbone
@@ -35,7 +35,8 @@ class GridRecipe:
     shape: GridShape
     kind: GridKind
     draws: Callable[[Options], Sequence[Draw]]
-    net: Callable[[Options, U8], nn.Sequential]
+    start: str  # of the models that ship, whose layers it stands on
+    head: tuple[int, ...]
     held: Callable[[Options, str], Sequence[Picture]]  # pictures of the split val or test
     fit: FitConfig
     tiles: int = 1  # per side, when a whole scene is judged
@@ -57,9 +58,10 @@ SHIP = GridRecipe(
     shape=GridShape(192, 192, 16),
     kind="centres",
     draws=lambda o: [Draw(p, 6, 0.45) for p in boxes_of("sat_ships_scenes")(o, "train")],
-    net=lambda o, images: nets.grid_on(backbone(o.start or TRAINED / "ship_80.tflite", 16, images)),
+    start="ship_80",
+    head=(64, 64),
     held=boxes_of("sat_ships_scenes"),
-    fit=FitConfig(epochs=12, batch=32, average=0.98, quarter_turns=True, flips=False),
+    fit=FitConfig(epochs=24, batch=32, average=0.99, quarter_turns=True),
     tiles=2,
     alarms=0.5,
     limits="""\
@@ -72,10 +74,11 @@ SHELF = GridRecipe(
     labels=("empty",),
     shape=GridShape(160, 160, 8),
     kind="cover",
-    draws=lambda o: [Draw(p, 10, 0.5) for p in boxes_of("retail_shelf")(o, "train")],
-    net=lambda _o, _images: nets.grid_chain(nets.SHELF_FILL),
+    draws=lambda o: [Draw(p, 8, 0.5) for p in boxes_of("retail_shelf")(o, "train")],
+    start="person_96_all",
+    head=(64, 64),
     held=boxes_of("retail_shelf"),
-    fit=FitConfig(epochs=12, batch=32, average=0.98, flips=False),
+    fit=FitConfig(epochs=24, batch=32, average=0.99),
     limits="""\
 The pictures are SKU-110K's, offered for academic, non-commercial use, with labels of no stated licence; what
 counts as an empty place varies in them, and none shows a full shelf. A first step, not an inventory.""",
@@ -89,8 +92,8 @@ def person_draws(options: Options) -> list[Draw]:
     boxed = [p for p in more if p.label and p.boxes]
     empty = [p for p in more if not p.label]
     return [
-        *(Draw(p, 8, 0.45) for p in frames),
-        *(Draw(p, 2, 0.6) for p in boxed),
+        *(Draw(p, 5, 0.45) for p in frames),
+        *(Draw(p, 1, 0.6) for p in boxed),
         *(Draw(p, 1, 0.5) for p in empty),
     ]
 
@@ -102,9 +105,10 @@ PERSON = GridRecipe(
     shape=GridShape(160, 128, 16),
     kind="centres",
     draws=person_draws,
-    net=lambda o, images: nets.grid_on(backbone(o.start or TRAINED / "person_96_all.tflite", 16, images)),
+    start="person_96_all",
+    head=(96, 64),
     held=boxes_of("person_frames"),
-    fit=FitConfig(epochs=4, batch=32, rate=1.5e-3, average=0.99, flips=False),
+    fit=FitConfig(epochs=16, batch=64, average=0.99),
     limits="""\
 Trained on pictures of all the licences named above, some of them research-only or unknown: not for a product
 without a look at them. Statues and mannequins are found as well. Persons under 1 % of the frame are mostly
@@ -124,13 +128,16 @@ def train_grid(
     draws = [
         Draw(d.picture, max(1, round(d.crops * options.crops)), d.smallest) for d in recipe.draws(options)
     ]
-    pool = make_grid_pool(draws, recipe.shape, recipe.kind, rng)
-    net = recipe.net(options, pool.images[:400])
+    pool = make_grid_pool(draws, recipe.shape, recipe.kind, rng, turns=recipe.fit.quarter_turns)
+    start = options.start or TRAINED / f"{recipe.start}.tflite"
+    layers = backbone(start, recipe.shape.stride, pool.images[:200])
+    head = nets.grid_head(widths_of(layers), recipe.head)
+    net = whole(layers, head)
     say(f"{clock} {len(pool.images)} crops of {len(draws)} pictures, {nets.weights_bytes(net):,} bytes")
     fit = replace(recipe.fit, seed=options.seed, epochs=options.epochs or recipe.fit.epochs)
     held = recipe.held(options, "val")
 
-    def report(epoch: int, loss: float, kept: nn.Module) -> None:
+    def report(epoch: int, loss: float, kept: nn.Sequential) -> None:
         looks = looks_of(lambda part: seen(kept, part, recipe.shape), held, recipe.tiles)
         found = summary(held, looks, threshold_from(held, looks, recipe.alarms))
         say(
@@ -139,10 +146,15 @@ def train_grid(
             f"spearman {found['spearman']:.3f}"
         )
 
-    kept = fit_grid(net, pool, recipe.kind, fit, report)
+    kept = fit_grid(layers, head, pool, recipe.kind, config=fit, report=report)
     facts = finish_grid(recipe, options, out, net=kept, calibration=pool.images[:256], command=command)
     say(f"{clock} done: {facts['summary']}")
     return facts
+
+
+def widths_of(layers: Sequence[nn.Module]) -> int:
+    """Channels that the last convolution gives."""
+    return int([layer for layer in layers if isinstance(layer, nn.Conv2d)][-1].out_channels)
 
 
 def seen(net: nn.Module, part: U8, shape: GridShape) -> Floats:

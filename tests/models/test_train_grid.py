@@ -121,14 +121,12 @@ def test_a_toy_detector_learns_and_flies(tmp_path: Path) -> None:
     pool = make_grid_pool(
         [Draw(p, 6, 0.8) for p in pictures], shape, "centres", np.random.default_rng(1), spoiled=0
     )
-    net = nets.grid_chain(nets.ChainConfig(side=64, first=8, blocks=((16, 2), (24, 2), (24, 1))))
+    layers = list(nets.chain(nets.ChainConfig(side=64, first=8, blocks=((16, 2), (24, 2)))))[:-3]
     losses: list[float] = []
+    config = FitConfig(epochs=24, batch=32, rate=1e-2)
+    head = nets.grid_head(24, (32, 32))
     kept = fit_grid(
-        net,
-        pool,
-        "centres",
-        FitConfig(epochs=12, batch=32, flips=False, rate=1e-2),
-        lambda _e, loss, _n: losses.append(loss),
+        layers, head, pool, "centres", config=config, report=lambda _e, loss, _n: losses.append(loss)
     )
     assert losses[-1] < losses[0] / 3
     save_grid(kept, pool.images[:100], tmp_path / "dots.tflite", ["dot"])
