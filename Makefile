@@ -28,7 +28,7 @@ test:
 
 # The package with its run-time dependencies only; rebuilt when a source changes.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find onboard ground models/framekeep_models sim \
-	-name '*.[ch]' -o -name '*.py' -o -name '*.ld' -o -name '*.txt' 2>/dev/null)
+	-name '*.[ch]' -o -name '*.py' -o -name '*.ld' -o -name '*.txt' -o -name '*.css' 2>/dev/null)
 
 $(VENV)/.demo: $(SOURCES)
 	@./tools/apt-needs $(NEEDS_BUILD)
