@@ -58,7 +58,9 @@ def test_sequence_counts_wrap_at_16384_and_run_per_apid() -> None:
     counters = ffi.new("fk_downlink_counters *", {"sequence": [16383, 16382], "message": [65535, 7, 9]})
     source = Source(records=[record(decision(n)) for n in range(2)])
     source.add(0, b"a" * 300)
-    packets = Downlink(source, chunk_size=100, counters=counters).all()
+    downlink = Downlink(source, chunk_size=100, counters=counters)
+    packets = downlink.all()
+    assert list(downlink.q.counters.sequence) == [1, 2]
     heads = [formats.TmHeader.parse(p) for p in packets]
     assert [(h.packet_id & 0x7FF, h.sequence & 0x3FFF, h.message) for h in heads] == [
         (100, 16383, 65535),
@@ -123,6 +125,44 @@ def test_what_cannot_be_marked_as_sent_is_an_error_not_an_endless_stream() -> No
     assert downlink.next()[8] == 2
     with pytest.raises(FkError, match="FK_ERR_IO"):
         downlink.next()
+
+
+def test_a_frame_evicted_while_its_last_chunk_is_read_is_sent_whole() -> None:
+    source = Source(fail={"frame_sent": lib.FK_ERR_NOENT})
+    source.add(0, b"a" * 300)
+    downlink = Downlink(source, chunk_size=100)
+    assert kinds([downlink.next() for _ in range(4)]) == [2, 3, 3, 3]
+
+
+def test_a_short_read_is_an_error_and_no_packet() -> None:
+    source = Source()
+    source.add(0, b"a" * 300)
+    downlink = Downlink(source, chunk_size=100)
+    downlink.next()
+    source.pictures[0] = b"a" * 50
+    with pytest.raises(FkError, match="FK_ERR_IO"):
+        downlink.next()
+    assert downlink.next() == b""
+
+
+@pytest.mark.parametrize(("size", "count"), [(0, 0), (1, 1), (199, 1), (200, 1), (201, 2), (400, 2)])
+def test_as_many_chunks_follow_as_are_announced(size: int, count: int) -> None:
+    source = Source()
+    source.add(0, bytes(size))
+    announcement, *chunks = Downlink(source, chunk_size=200).all()
+    assert data_of(announcement).chunk_count == count == len(chunks)
+
+
+def test_an_encoder_refuses_what_does_not_fit() -> None:
+    out, head = ffi.new("uint8_t[]", 100), ffi.new("fk_packet_head *")
+    frame, chunk = ffi.new("fk_downlink_frame *"), ffi.new("fk_packet_chunk *")
+    assert lib.fk_packet_record_encode(out, 53, head, bytes(38)) == lib.FK_ERR_TOOSMALL
+    assert lib.fk_packet_frame_encode(out, 63, head, frame, 1) == lib.FK_ERR_TOOSMALL
+    assert lib.fk_packet_frame_encode(out, 64, head, frame, 0) == lib.FK_ERR_INVAL
+    assert lib.fk_packet_chunk_encode(out, 100, head, chunk, b"", 0) == lib.FK_ERR_INVAL
+    assert lib.fk_packet_chunk_encode(out, 100, head, chunk, bytes(67), 67) == lib.FK_ERR_TOOSMALL
+    assert lib.fk_packet_chunk_encode(out, 9999, head, chunk, bytes(4097), 4097) == lib.FK_ERR_INVAL
+    assert bytes(out) == bytes(100), "something was written"
 
 
 def test_a_buffer_too_small_changes_nothing() -> None:
