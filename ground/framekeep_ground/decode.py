@@ -68,8 +68,17 @@ class _Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.written: set[str] = set()
+        self.files: dict[tuple[int, int], str] = {}  # of whole pictures, by id and size
         self.others: set[str] = set()  # pictures that somebody else put there
         self.ours = _is_ours(path / "summary.json")
+
+    def whole(self, picture: Picture, data: bytes) -> None:
+        """Write a picture that is whole. Of two with one id, of two missions, one has its size in its name."""
+        name = f"frames/{picture.frame_id}.jpg"
+        if name in self.written:
+            name = f"frames/{picture.frame_id}-{picture.size}.jpg"
+        self.files[picture.frame_id, picture.size] = name
+        self.picture(name, data)
 
     def picture(self, name: str, data: bytes) -> None:
         write_bytes(self.path / name, data)
@@ -87,7 +96,7 @@ class _Folder:
 
     def _numbered(self) -> Iterator[str]:
         for path in [*self.path.glob("frames/*.jpg"), *self.path.glob("partial/*.jpg")]:
-            if path.stem.isdigit():
+            if path.stem.replace("-", "", 1).isdigit():
                 yield f"{path.parent.name}/{path.name}"
 
 
@@ -106,7 +115,7 @@ def decode(
     With `every`, the tables are written each so many seconds, for those who watch a live source.
     """
     folder = _Folder(out)
-    decoder = Decoder(lambda picture, data: folder.picture(f"frames/{picture.frame_id}.jpg", data))
+    decoder = Decoder(folder.whole)
     interrupted = False
     written = time.monotonic()
     try:
@@ -160,7 +169,7 @@ def _frames(decoder: Decoder, folder: _Folder) -> list[_Frame]:
     for frame, data in judged:
         name = f"{frame.picture.frame_id}.jpg"
         if frame.status == "complete":
-            frame.file = f"frames/{name}"
+            frame.file = folder.files[frame.picture.frame_id, frame.picture.size]
         elif data is not None and best[frame.picture.frame_id] is frame:
             frame.file = f"partial/{name}"
             folder.picture(frame.file, data)

@@ -21,7 +21,8 @@ from framekeep_ground.decode import decode
 from PIL import Image
 
 from tests.contract.agree import crc_by_stdlib
-from tests.ground.downlinks import sent
+from tests.contract.packets import Downlink, Source
+from tests.ground.downlinks import picture, sent
 
 
 @pytest.fixture
@@ -140,6 +141,21 @@ def test_passes_are_decoded_together(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"".join(part))
     assert main(["decode", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(out)]) == 0
     assert len(list((out / "frames").iterdir())) == 3
+
+
+def test_two_pictures_with_one_id_are_both_kept(tmp_path: Path) -> None:
+    source, other = Source(), Source()
+    source.add(3, picture(1))
+    other.add(3, picture(2))
+    path, out = tmp_path / "x.bin", tmp_path / "out"
+    path.write_bytes(b"".join(Downlink(source).all() + Downlink(other).all()))
+    assert main(["decode", str(path), "--out", str(out)]) == 0
+    files = {row["file"]: row["size"] for row in table(out / "frames.csv")}
+    assert files == {
+        "frames/3.jpg": str(len(picture(1))),
+        f"frames/3-{len(picture(2))}.jpg": str(len(picture(2))),
+    }
+    assert {(out / file).read_bytes() for file in files} == {picture(1), picture(2)}
 
 
 def test_a_second_run_leaves_nothing_of_the_first(downlink: Path, tmp_path: Path) -> None:
