@@ -1,6 +1,7 @@
 /* Convolutions and pools: one record layout, five kernels. */
 #include "fk/bytes.h"
 #include "fk/wire.h"
+#include "nn/fast.h"
 #include "nn/step.h"
 
 enum {
@@ -120,7 +121,7 @@ static int parse_conv(fk_step *step, const fk_model *m, const uint8_t *record)
         const uint64_t taps = volume(w->kernel_h, w->kernel_w, w->in_c);
         err = parse_weights(step, m, record, taps, taps * w->out_c);
     }
-    step->scratch_size = err == FK_OK ? fk_conv_s8_scratch_size(w) : 0;
+    step->scratch_size = err == FK_OK ? fk_fast_conv_s8_scratch_size(w) : 0;
     return err;
 }
 
@@ -135,7 +136,7 @@ static int parse_depthwise(fk_step *step, const fk_model *m, const uint8_t *reco
         const uint64_t taps = volume(w->kernel_h, w->kernel_w, 1);
         err = parse_weights(step, m, record, taps, taps * w->out_c);
     }
-    step->scratch_size = err == FK_OK ? fk_depthwise_s8_scratch_size(w) : 0;
+    step->scratch_size = err == FK_OK ? fk_fast_depthwise_s8_scratch_size(w) : 0;
     return err;
 }
 
@@ -165,21 +166,21 @@ static int parse_transpose_conv(fk_step *step, const fk_model *m, const uint8_t 
 
 static void run_conv(const fk_step *s, uint8_t *arena, uint8_t *scratch)
 {
-    fk_conv_s8((int8_t *)arena + s->output.offset, (int8_t *)arena + s->input.offset, &s->as.window,
-               scratch);
+    fk_fast_conv_s8((int8_t *)arena + s->output.offset, (int8_t *)arena + s->input.offset,
+                    &s->as.window, scratch);
 }
 
 static void run_depthwise(const fk_step *s, uint8_t *arena, uint8_t *scratch)
 {
-    fk_depthwise_s8((int8_t *)arena + s->output.offset, (int8_t *)arena + s->input.offset,
-                    &s->as.window, scratch);
+    fk_fast_depthwise_s8((int8_t *)arena + s->output.offset, (int8_t *)arena + s->input.offset,
+                         &s->as.window, scratch);
 }
 
 static void run_avg_pool(const fk_step *s, uint8_t *arena, uint8_t *scratch)
 {
     (void)scratch;
-    fk_avg_pool_s8((int8_t *)arena + s->output.offset, (int8_t *)arena + s->input.offset,
-                   &s->as.window);
+    fk_fast_avg_pool_s8((int8_t *)arena + s->output.offset, (int8_t *)arena + s->input.offset,
+                        &s->as.window);
 }
 
 static void run_max_pool(const fk_step *s, uint8_t *arena, uint8_t *scratch)
