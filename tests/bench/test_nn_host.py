@@ -14,7 +14,7 @@ from framekeep_onboard import Model
 from framekeep_onboard._fk import lib
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from tests.models.litert import put_right
+from tests.models.oracles import without_bad_dimensions
 from tests.shared_data import shared
 
 MODELS = ["vww_96_int8", "person_detect", "pretrainedResnet_quant", "kws_ref_model", "ad01_int8"]
@@ -42,7 +42,7 @@ def test_framekeep(benchmark: BenchmarkFixture, name: str, variant: str) -> None
 @pytest.mark.parametrize("name", MODELS)
 def test_litert_xnnpack(benchmark: BenchmarkFixture, name: str) -> None:
     benchmark.group = f"{name}, one thread"
-    peer = Interpreter(model_content=put_right(tflite(name).read_bytes()), num_threads=1)
+    peer = Interpreter(model_content=without_bad_dimensions(tflite(name).read_bytes()), num_threads=1)
     peer.allocate_tensors()
     details = peer.get_input_details()[0]
     peer.set_tensor(details["index"], sample(tuple(details["shape"])).astype(details["dtype"]))

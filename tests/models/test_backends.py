@@ -103,9 +103,10 @@ def window(rng: np.random.Generator, shape: tuple[int, ...], depthwise: bool, ex
     weights = rng.integers(low, high, taps * out_c).astype(np.int8)
     in_zero, out_zero = int(rng.integers(-128, 128)), int(rng.integers(-128, 128))
     rows = np.empty((out_c, 3), "<i4")
-    rows[:, 0] = rng.integers(-(2**16), 2**16, out_c)
+    room = 2**31 - 1 - taps * 128 * 128
+    rows[:, 0] = rng.integers(-room, room, out_c) >> rng.integers(0, 20, out_c)
     rows[:, 1] = rng.integers(2**30, 2**31, out_c)
-    rows[:, 2] = -rng.integers(-2, 24, out_c) if rng.integers(2) else -rng.integers(4, 12, out_c)
+    rows[:, 2] = -rng.integers(-3, 32, out_c) if rng.integers(2) else -rng.integers(4, 12, out_c)
     act = sorted(int(a) for a in rng.integers(-128, 128, 2)) if rng.integers(2) else [-128, 127]
     w = ffi.new("fk_window *")
     w.in_h, w.in_w, w.in_c, w.out_c = in_h, in_w, in_c, out_c

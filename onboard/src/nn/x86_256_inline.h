@@ -43,10 +43,10 @@ V_FN V v_sub(V a, V b) { return _mm256_sub_epi32(a, b); }
 V_FN V v_add64(V a, V b) { return _mm256_add_epi64(a, b); }
 V_FN V v_mul_even(V a, V b) { return _mm256_mul_epi32(a, b); }
 V_FN V v_odd(V x) { return _mm256_srli_epi64(x, 32); }
-V_FN V v_high_halves(V even, V odd)
-{
-    return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
-}
+V_FN V v_right_31(V x) { return _mm256_srli_epi64(x, 31); }
+V_FN V v_join_odd(V even, V odd) { return _mm256_blend_epi32(even, odd, 0xAA); }
+V_FN V v_half(V x) { return _mm256_srli_epi32(x, 1); }
+V_FN V v_clamp(V x, V low, V high) { return _mm256_min_epi32(_mm256_max_epi32(x, low), high); }
 V_FN V v_sign(V x) { return _mm256_srai_epi32(x, 31); }
 V_FN V v_shift_left(V x, int n) { return _mm256_slli_epi32(x, n); }
 V_FN V v_left(V x, V n) { return _mm256_sllv_epi32(x, n); }

@@ -35,10 +35,10 @@ V_FN V v_sub(V a, V b) { return _mm512_sub_epi32(a, b); }
 V_FN V v_add64(V a, V b) { return _mm512_add_epi64(a, b); }
 V_FN V v_mul_even(V a, V b) { return _mm512_mul_epi32(a, b); }
 V_FN V v_odd(V x) { return _mm512_srli_epi64(x, 32); }
-V_FN V v_high_halves(V even, V odd)
-{
-    return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
-}
+V_FN V v_right_31(V x) { return _mm512_srli_epi64(x, 31); }
+V_FN V v_join_odd(V even, V odd) { return _mm512_mask_mov_epi32(even, 0xAAAA, odd); }
+V_FN V v_half(V x) { return _mm512_srli_epi32(x, 1); }
+V_FN V v_clamp(V x, V low, V high) { return _mm512_min_epi32(_mm512_max_epi32(x, low), high); }
 V_FN V v_sign(V x) { return _mm512_srai_epi32(x, 31); }
 V_FN V v_shift_left(V x, unsigned n) { return _mm512_slli_epi32(x, n); }
 V_FN V v_left(V x, V n) { return _mm512_sllv_epi32(x, n); }

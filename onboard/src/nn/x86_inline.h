@@ -44,9 +44,13 @@ enum {
 void fk_x86_plan_conv(fk_x86_plan *plan, const fk_window *w);
 void fk_x86_plan_depthwise(fk_x86_plan *plan, const fk_window *w);
 
-/* Fills the channels' rows for sums of `taps` products. 0 if some channel is
- * outside what the vector rounding covers; 2 if all shifts go right and by so
- * little that the output's zero point is in the rounding too; else 1. */
+/* How the sums of a layer are scaled. In the simple kind they are below 2^30 and
+ * all shifts go right by 1..20; ROUNDING is a half, and the output's zero point
+ * is in it. In the general kind ROUNDING is the mask of the bits shifted out. */
+enum { FK_X86_GENERAL = 1, FK_X86_SIMPLE = 2 };
+
+/* Fills the channels' rows for sums of `taps` products; returns the kind, or 0
+ * for a multiplier that no compiler writes. */
 int fk_x86_prepare(int32_t *rows, const fk_x86_plan *plan, const fk_window *w, size_t taps);
 
 /* One set of kernels; conv and depthwise return 0 where they leave the layer to

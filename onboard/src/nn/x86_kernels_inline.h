@@ -67,10 +67,10 @@ V_FN void copy_input(uint8_t *out, const int8_t *in, const fk_window *w, const f
     }
 }
 
-/* How a vector of sums becomes bytes. */
+/* How a vector of sums becomes bytes; see fk_x86_prepare. */
 typedef struct {
-    V multiplier, odd_multiplier, rounding, right, signs, left, zero;
-    int low, high, simple;
+    V multiplier, odd_multiplier, rounding, right, left;
+    int zero, low, high, kind;
 } v_finish_rows;
 
 V_FN v_finish_rows load_finish(const int32_t *rows, size_t channels, const fk_window *w, int kind)
@@ -81,11 +81,10 @@ V_FN v_finish_rows load_finish(const int32_t *rows, size_t channels, const fk_wi
     f.rounding = v_load(rows + FK_X86_ROUNDING * channels);
     f.right = v_load(rows + FK_X86_RIGHT * channels);
     f.left = v_load(rows + FK_X86_LEFT * channels);
-    f.signs = v_greater(f.right, v_set32(0)); /* where a shift follows                      */
+    f.zero = w->out_zero;
     f.low = w->act_min;
     f.high = w->act_max;
-    f.zero = v_set32(w->out_zero);
-    f.simple = kind == 2;
+    f.kind = kind;
     return f;
 }
 
@@ -95,22 +94,39 @@ V_FN V high_product(V x, V multiplier, V odd_multiplier)
     const V half = v_set64((int64_t)1 << 31), twice = v_add(x, x);
     const V even = v_add64(v_mul_even(twice, multiplier), half);
     const V odd = v_add64(v_mul_even(v_odd(twice), odd_multiplier), half);
-    return v_high_halves(even, odd);
+    return v_join_odd(v_odd(even), odd);
+}
+
+/* The same for any x. */
+V_FN V high_product_of_any(V x, V multiplier, V odd_multiplier)
+{
+    const V half = v_set64(1 << 30);
+    const V even = v_add64(v_mul_even(x, multiplier), half);
+    const V odd = v_add64(v_mul_even(v_odd(x), odd_multiplier), half);
+    return v_join_odd(v_right_31(even), v_add64(odd, odd));
+}
+
+/* Any shift 0..31 and any sum: a remainder above the half rounds up. */
+V_FN V scale_general(V sum, const v_finish_rows *f)
+{
+    const V high =
+        high_product_of_any(v_left(sum, f->left), f->multiplier, f->odd_multiplier);
+    const V remainder = v_and(high, f->rounding);
+    const V half = v_sub(v_half(f->rounding), v_sign(high));
+    const V scaled = v_sub(v_right(high, f->right), v_greater(remainder, half));
+    const V zero = v_set32(f->zero); /* added after the clamp: no sum can wrap             */
+    return v_add(v_clamp(scaled, v_set32(f->low - f->zero), v_set32(f->high - f->zero)), zero);
 }
 
 /* About 15 instructions a vector; the saturation does the full-range clamp. */
 V_FN void finish(int8_t *out, V sum, const v_finish_rows *f, size_t n)
 {
-    V sign = v_sign(sum);
-    if (!f->simple) {
-        sum = v_left(sum, f->left);
-        sign = v_and(sign, f->signs);
+    if (f->kind != FK_X86_SIMPLE) {
+        v_store_s8(out, scale_general(sum, f), f->low, f->high, n);
+        return;
     }
     const V high = high_product(sum, f->multiplier, f->odd_multiplier);
-    V scaled = v_right(v_add(v_add(high, f->rounding), sign), f->right);
-    if (!f->simple) {
-        scaled = v_add(scaled, f->zero);
-    }
+    const V scaled = v_right(v_add(v_add(high, f->rounding), v_sign(sum)), f->right);
     v_store_s8(out, scaled, f->low, f->high, n);
 }
 
@@ -467,10 +483,11 @@ V_ENTRY static int add(int8_t *out, const int8_t *a, const int8_t *b, const fk_b
     f.multiplier = f.odd_multiplier = v_set32(p->out_multiplier);
     f.rounding = v_set32((1 << (right - 1)) + p->out_zero * (1 << right));
     f.right = v_set32(right);
-    f.signs = f.left = f.zero = v_set32(0);
+    f.left = v_set32(0);
+    f.zero = p->out_zero;
     f.low = p->act_min;
     f.high = p->act_max;
-    f.simple = 1;
+    f.kind = FK_X86_SIMPLE;
     for (size_t i = 0; i < size; i += V_LANES) {
         const size_t n = size - i < V_LANES ? size - i : V_LANES;
         int8_t rest[2][V_LANES] = {{0}};

@@ -8,11 +8,10 @@
 #include "channel_inline.h"
 
 enum {
-    LEFT_MAX = 16,
-    SLACK = 256,              /* bytes that may be read past the padded input             */
-    SCRATCH_MAX = 1 << 24,    /* layers that want more are left to the portable kernels   */
-    SUM_MAX = 1 << 30,        /* sums are doubled in 32 bits                              */
-    RIGHT_FOLD = 20           /* up to here the zero point fits above the rounding        */
+    SLACK = 256,            /* bytes that may be read past the padded input               */
+    SCRATCH_MAX = 1 << 24,  /* layers that want more are left to the portable kernels     */
+    SUM_SIMPLE = 1 << 30,   /* sums below can be doubled in 32 bits                       */
+    RIGHT_SIMPLE = 20       /* shifts up to here leave room for the zero point above      */
 };
 
 static size_t align(size_t n)
@@ -68,30 +67,34 @@ int fk_x86_prepare(int32_t *rows, const fk_x86_plan *plan, const fk_window *w, s
 {
     const int64_t products = (int64_t)taps * 128 * 128;
     const size_t n = plan->channels;
-    int kind = 2;
+    int kind = FK_X86_SIMPLE;
     for (unsigned c = 0; c < w->out_c; c++) {
         const uint8_t *p = w->channels + c * FK_FKM_CHANNEL_BYTES;
         const int32_t bias = fk_get_i32le(p + FK_FKM_CHANNEL_BIAS);
+        const int32_t multiplier = fk_get_i32le(p + FK_FKM_CHANNEL_MULTIPLIER);
         const int32_t shift = fk_get_i32le(p + FK_FKM_CHANNEL_SHIFT);
-        const int left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
         const int64_t largest = (bias < 0 ? -(int64_t)bias : bias) + products;
-        if (left > LEFT_MAX || largest << left >= SUM_MAX) {
+        if (multiplier == INT32_MIN) {
             return 0;
         }
-        kind = right == 0 || right > RIGHT_FOLD ? 1 : kind;
+        if (shift >= 0 || shift < -RIGHT_SIMPLE || largest >= SUM_SIMPLE) {
+            kind = FK_X86_GENERAL;
+        }
         rows[FK_X86_BIAS * n + c] = bias;
-        rows[FK_X86_MULTIPLIER * n + c] = fk_get_i32le(p + FK_FKM_CHANNEL_MULTIPLIER);
-        rows[FK_X86_ROUNDING * n + c] = right ? 1 << (right - 1) : 0;
-        rows[FK_X86_RIGHT * n + c] = right;
-        rows[FK_X86_LEFT * n + c] = left;
+        rows[FK_X86_MULTIPLIER * n + c] = multiplier;
+        rows[FK_X86_RIGHT * n + c] = shift < 0 ? -shift : 0;
+        rows[FK_X86_LEFT * n + c] = shift > 0 ? shift : 0;
     }
     for (size_t c = w->out_c; c < n; c++) {
-        for (size_t row = 0; row < FK_X86_ROWS; row++) {
-            rows[row * n + c] = 0;
-        }
+        rows[FK_X86_BIAS * n + c] = rows[FK_X86_MULTIPLIER * n + c] = 0;
+        rows[FK_X86_RIGHT * n + c] = rows[FK_X86_LEFT * n + c] = 0;
     }
-    for (size_t c = 0; kind == 2 && c < w->out_c; c++) {
-        rows[FK_X86_ROUNDING * n + c] += w->out_zero * (1 << rows[FK_X86_RIGHT * n + c]);
+    for (size_t c = 0; c < n; c++) {
+        const int right = rows[FK_X86_RIGHT * n + c];
+        const int32_t remainder = (int32_t)((1u << right) - 1u);
+        rows[FK_X86_ROUNDING * n + c] = kind == FK_X86_SIMPLE
+                                            ? (remainder + 1) / 2 + w->out_zero * (remainder + 1)
+                                            : remainder;
     }
     return kind;
 }
