@@ -95,14 +95,15 @@ def compile_file(path: Path, wishes: Wishes, options: Options) -> Compiled:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """All or nothing."""
+    """All or nothing; the error names the file and what to do."""
     temporary = path.with_name(path.name + ".part")
     try:
         temporary.write_bytes(data)
         temporary.replace(path)
-    except OSError:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise
+        problem = f"cannot be written: {error.strerror}; make room or choose another -o"
+        raise OSError(error.errno, problem, str(path)) from error
 
 
 def run(options: argparse.Namespace) -> int:

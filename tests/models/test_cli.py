@@ -1,6 +1,8 @@
 """fk-models compile, verify and info as a user meets them."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +110,18 @@ def test_a_wrong_number_of_labels_is_refused(tflite: Path, tmp_path: Path, capsy
     command = ["compile", str(tflite), "-o", str(tmp_path / "o.fkm"), "--labels", "a,b,c"]
     assert main(command) == 2
     assert "3 labels for 2 classes" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_no_half_image(tflite: Path, tmp_path: Path) -> None:
+    """In a process of its own: a limit on file sizes stands in for the full disk."""
+    out = tmp_path / "net.fkm"
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024));"
+        "from framekeep_models.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", script, "compile", str(tflite), "-o", str(out)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"{out}: cannot be written" in done.stderr
+    assert sorted(tmp_path.iterdir()) == [tflite]
