@@ -43,7 +43,8 @@ FkmHeader = Struct(
     "class_count" / Int8ul * "number of classes",
     "input_count" / Int8ul * "at least 1; a picture is the first",
     "stream_count" / Int16ul * "how many of the first operators run row by row, see below",
-    "reserved" / Bytes(12) * "0",
+    "tops" / Int32ul * "offset of a u32 per operator: from there on the arena is free while it runs",
+    "reserved" / Bytes(8) * "0",
 )
 
 FkmTensor = Struct(

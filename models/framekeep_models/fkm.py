@@ -80,6 +80,7 @@ def write(program: Program, plan: Plan, contract: Contract, model_id: bytes, fla
     sizes = {
         "tensors": FkmTensor.sizeof() * len(numbers),
         "operators": FKM_RECORD * len(program.ops),
+        "tops": 4 * len(program.ops),
         "io": FkmIo.sizeof() * (len(program.inputs) + len(program.outputs)),
         "heads": FkmHead.sizeof() * len(contract.heads),
         "labels": len(labels),
@@ -96,6 +97,7 @@ def write(program: Program, plan: Plan, contract: Contract, model_id: bytes, fla
             _tensor(program.buffers[b], plan.offsets[b], plan.bands.get(b, 0)) for b in numbers
         ),
         "operators": b"".join(_operator(op, numbers, pool) for op in program.ops),
+        "tops": struct.pack(f"<{len(plan.tops)}I", *plan.tops),
         "io": b"".join(_io(program.buffers[b], numbers[b]) for b in (*program.inputs, *program.outputs)),
         "heads": b"".join(_head(head, pool) for head in contract.heads),
         "labels": labels,
@@ -129,7 +131,7 @@ def write(program: Program, plan: Plan, contract: Contract, model_id: bytes, fla
         "class_count": contract.class_count,
         "input_count": len(program.inputs),
         "stream_count": plan.streamed,
-        "reserved": bytes(12),
+        "reserved": bytes(8),
     }
     body = bytearray(crcs)
     body[: FkmHeader.sizeof()] = FkmHeader.build(header)

@@ -24,6 +24,7 @@ class Plan:
     size: int  # bytes of the arena
     bound: int  # no plan needs less
     live: list[int]  # bytes touched at each operator
+    tops: list[int]  # from there on the arena is free at each operator, for its kernel's scratch
     streamed: int = 0  # so many of the first operators run row by row
     bands: dict[int, int] = field(default_factory=dict)  # buffer -> bytes, where only some rows are kept
 
@@ -65,6 +66,7 @@ def shared(program: Program, life: dict[int, _Life]) -> dict[tuple[int, int], in
 
 class _Planner:
     def __init__(self, program: Program, keep_all: bool, streamed: int) -> None:
+        self.program = program
         self.life = lives(program, keep_all)
         self.size = {b: program.buffers[b].size for b in self.life}
         self.bands: dict[int, int] = {}
@@ -111,6 +113,11 @@ class _Planner:
             offsets[new] = at
         return offsets
 
+    def tops(self, offsets: dict[int, int]) -> list[int]:
+        steps = range(len(self.program.ops))
+        alive = [[b for b, life in self.life.items() if life.first <= step <= life.last] for step in steps]
+        return [_align(max(offsets[b] + self.size[b] for b in buffers)) for buffers in alive]
+
     def total(self, offsets: dict[int, int]) -> int:
         return _align(max(offsets[b] + self.size[b] for b in offsets))
 
@@ -149,7 +156,7 @@ def plan(program: Program, keep_all: bool = False, streamed: int = 0, tries: int
         if planner.total(offsets) < planner.total(best):
             best, by_size = offsets, order
     check(program, planner, best)
-    return Plan(best, planner.total(best), bound, need, streamed, planner.bands)
+    return Plan(best, planner.total(best), bound, need, planner.tops(best), streamed, planner.bands)
 
 
 def check(program: Program, planner: _Planner, offsets: dict[int, int]) -> None:

@@ -55,12 +55,12 @@ typedef struct {
 
     uint32_t arena_size;  /* tensors, then scratch, then the streamed operators' state */
     uint32_t run_size;    /* the same and the whole input                              */
-    uint32_t scratch;     /* where in the arena the kernels' scratch begins            */
+    uint32_t tensors_end; /* no tensor of the arena reaches beyond                      */
     uint32_t stages;      /* where the streamed operators' state begins                */
     uint32_t whole_input; /* where fk_model_run finds an input that is streamed        */
     uint32_t size;        /* of the image                                              */
     const uint8_t *image;
-    const uint8_t *tensors, *operators, *io, *heads, *labels, *thresholds, *luts;
+    const uint8_t *tensors, *operators, *tops, *io, *heads, *labels, *thresholds, *luts;
     uint16_t labels_size;
     uint8_t  head_count;
     uint8_t  lut_count;   /* 0, 1 or one per channel                                   */

@@ -174,7 +174,8 @@
 #define FK_FKM_CLASS_COUNT                   80u /* 1 B: number of classes */
 #define FK_FKM_INPUT_COUNT                   81u /* 1 B: at least 1; a picture is the first */
 #define FK_FKM_STREAM_COUNT                  82u /* 2 B: how many of the first operators run row by row, see below */
-#define FK_FKM_RESERVED                      84u /* 12 B: 0 */
+#define FK_FKM_TOPS                          84u /* 4 B: offset of a u32 per operator: from there on the arena is free while it runs */
+#define FK_FKM_RESERVED                      88u /* 8 B: 0 */
 #define FK_FKM_BYTES                         96u /* in all */
 
 /* FkmTensor: docs/SPEC.md */

@@ -51,7 +51,8 @@ static void read_header(fk_model *m, const uint8_t *p)
     m->tensor_count = fk_get_u16le(p + FK_FKM_TENSOR_COUNT);
     m->stream_count = fk_get_u16le(p + FK_FKM_STREAM_COUNT);
     m->labels_size = fk_get_u16le(p + FK_FKM_LABELS_SIZE);
-    m->scratch = fk_get_u32le(p + FK_FKM_ARENA_SIZE);
+    m->tensors_end = fk_get_u32le(p + FK_FKM_ARENA_SIZE);
+    m->tops = p + fk_get_u32le(p + FK_FKM_TOPS);
     m->tensors = p + fk_get_u32le(p + FK_FKM_TENSORS);
     m->operators = p + fk_get_u32le(p + FK_FKM_OPERATORS);
     m->io = p + fk_get_u32le(p + FK_FKM_IO);
@@ -70,6 +71,7 @@ static int check_sections(const uint8_t *p, uint32_t crcs)
     } sections[] = {
         {FK_FKM_TENSORS, (uint64_t)fk_get_u16le(p + FK_FKM_TENSOR_COUNT) * FK_FKM_TENSOR_BYTES},
         {FK_FKM_OPERATORS, (uint64_t)fk_get_u16le(p + FK_FKM_OPERATOR_COUNT) * FK_FKM_RECORD},
+        {FK_FKM_TOPS, fk_get_u16le(p + FK_FKM_OPERATOR_COUNT) * 4u},
         {FK_FKM_IO, ((uint32_t)p[FK_FKM_INPUT_COUNT] + p[FK_FKM_OUTPUT_COUNT]) * FK_FKM_IO_BYTES},
         {FK_FKM_HEADS, p[FK_FKM_HEAD_COUNT] * FK_FKM_HEAD_BYTES},
         {FK_FKM_LABELS, fk_get_u16le(p + FK_FKM_LABELS_SIZE)},
@@ -125,35 +127,14 @@ static uint32_t align16(uint32_t n)
     return (n + 15u) & ~15u;
 }
 
-/* Every tensor and operator; adds the scratch that the kernels of this build
- * want to the arena. */
-static int check_plan(fk_model *m)
+static int check_tensors(const fk_model *m)
 {
-    uint32_t scratch = 0;
     fk_tensor tensor;
     for (unsigned i = 0; i < m->tensor_count; i++) {
         if (fk_model_tensor(&tensor, m, i) != FK_OK) {
             return FK_ERR_CORRUPT;
         }
     }
-    for (unsigned i = 0; i < m->operator_count; i++) {
-        fk_step step;
-        const fk_operator *op;
-        const int err = fk_step_parse(&step, m, i, &op);
-        if (err != FK_OK) {
-            return err;
-        }
-        if (step.scratch_size > ARENA_MAX) {
-            return FK_ERR_CORRUPT;
-        }
-        scratch = step.scratch_size > scratch ? (uint32_t)step.scratch_size : scratch;
-    }
-    m->stages = m->scratch + align16(scratch);
-    m->arena_size = m->stages + m->stream_count * (uint32_t)sizeof(fk_stage);
-    if (m->stream_count == 0) {
-        m->stages = m->arena_size = m->scratch + scratch;
-    }
-    m->whole_input = align16(m->arena_size);
     for (unsigned i = 0; i < (unsigned)m->input_count + m->output_count; i++) {
         if (io_tensor(&tensor, m, i) != FK_OK || (i >= m->input_count && tensor.band)) {
             return FK_ERR_CORRUPT;
@@ -162,9 +143,38 @@ static int check_plan(fk_model *m)
     return FK_OK;
 }
 
+/* Every operator, and how far up the scratch that the kernels of this build
+ * want reaches. That of streamed ones lies above the bands of all, and their
+ * state above everything that they write. */
+static int check_operators(fk_model *m)
+{
+    m->arena_size = m->stages = m->tensors_end;
+    for (unsigned i = 0; i < m->operator_count; i++) {
+        fk_step step;
+        const fk_operator *op;
+        const int err = fk_step_parse(&step, m, i, &op);
+        if (err != FK_OK) {
+            return err;
+        }
+        const uint32_t top = fk_model_top(m, i < m->stream_count ? 0 : i);
+        if (step.scratch_size > ARENA_MAX || top > m->tensors_end || top % FK_ARENA_ALIGN) {
+            return FK_ERR_CORRUPT;
+        }
+        const uint32_t end = top + align16((uint32_t)step.scratch_size);
+        m->arena_size = end > m->arena_size ? end : m->arena_size;
+        if (i < m->stream_count) {
+            m->stages = end > m->stages ? end : m->stages;
+        }
+    }
+    const uint32_t state_end = m->stages + m->stream_count * (uint32_t)sizeof(fk_stage);
+    m->arena_size = state_end > m->arena_size ? state_end : m->arena_size;
+    return FK_OK;
+}
+
 /* What fk_model_run needs: all rows of an input that is otherwise streamed. */
 static void size_whole_run(fk_model *m)
 {
+    m->whole_input = align16(m->arena_size);
     m->run_size = m->arena_size;
     if (m->stream_count > 0) {
         const uint8_t *record = m->operators;
@@ -200,10 +210,13 @@ int fk_model_load(fk_model *m, const uint8_t *image, size_t size)
         return err;
     }
     read_header(m, image);
-    if (m->scratch > ARENA_MAX || m->scratch % FK_ARENA_ALIGN) {
+    if (m->tensors_end > ARENA_MAX || m->tensors_end % FK_ARENA_ALIGN) {
         return FK_ERR_CORRUPT;
     }
-    err = check_plan(m);
+    err = check_tensors(m);
+    if (err == FK_OK) {
+        err = check_operators(m);
+    }
     if (err == FK_OK) {
         err = fk_stream_check(m);
     }

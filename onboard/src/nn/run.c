@@ -27,7 +27,7 @@ static int run_step(const fk_model *m, uint8_t *arena, unsigned index)
     const fk_operator *op;
     const int err = fk_step_parse(&step, m, index, &op);
     if (err == FK_OK) {
-        op->run(&step, arena, arena + m->scratch);
+        op->run(&step, arena, arena + fk_model_top(m, index));
     }
     return err;
 }

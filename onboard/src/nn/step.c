@@ -32,7 +32,12 @@ int fk_model_tensor(fk_tensor *tensor, const fk_model *m, unsigned index)
     tensor->offset = fk_get_u32le(p + FK_FKM_TENSOR_OFFSET);
     tensor->size = fk_get_u32le(p + FK_FKM_TENSOR_SIZE);
     tensor->band = p[FK_FKM_TENSOR_BAND];
-    return (uint64_t)tensor->offset + tensor->size <= m->scratch ? FK_OK : FK_ERR_CORRUPT;
+    return (uint64_t)tensor->offset + tensor->size <= m->tensors_end ? FK_OK : FK_ERR_CORRUPT;
+}
+
+uint32_t fk_model_top(const fk_model *m, unsigned index)
+{
+    return fk_get_u32le(m->tops + 4 * index);
 }
 
 const uint8_t *fk_model_constant(const fk_model *m, uint32_t offset, uint64_t count, uint32_t size)

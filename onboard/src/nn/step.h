@@ -74,6 +74,10 @@ int fk_window_parse(fk_step *step, const uint8_t *record);
 /* A tensor by its number; FK_ERR_CORRUPT if there is none or it leaves the arena. */
 int fk_model_tensor(fk_tensor *tensor, const fk_model *m, unsigned index);
 
+/* Where operator `index` may have its scratch: a multiple of 16, above every
+ * tensor that holds a value while it runs. */
+uint32_t fk_model_top(const fk_model *m, unsigned index);
+
 /* `count` constants of `size` bytes each at `offset` of the image, aligned to
  * min(size, 4); NULL unless they lie wholly within the section of constants. */
 const uint8_t *fk_model_constant(const fk_model *m, uint32_t offset, uint64_t count, uint32_t size);

@@ -148,7 +148,7 @@ static int feed(fk_stage *s, const fk_model *m, const fk_row_source *rows, const
 int fk_stream_run(const fk_model *m, const fk_row_source *rows, const int8_t *input, uint8_t *arena)
 {
     fk_stage *stages = (fk_stage *)(void *)(arena + m->stages);
-    uint8_t *scratch = arena + m->scratch;
+    uint8_t *scratch = arena + fk_model_top(m, 0); /* bands live and die together */
     const unsigned count = m->stream_count;
     for (unsigned i = 0; i < count; i++) {
         start(&stages[i], m, i);
