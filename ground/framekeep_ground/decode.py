@@ -73,7 +73,7 @@ class _Folder:
         self.ours = _is_ours(path / "summary.json")
 
     def whole(self, picture: Picture, data: bytes) -> None:
-        """Write a picture that is whole. Of two with one id, of two missions, one has its size in its name."""
+        """Write a picture that is whole; one whose id is taken gets its size in its name."""
         name = f"frames/{picture.frame_id}.jpg"
         if name in self.written:
             name = f"frames/{picture.frame_id}-{picture.size}.jpg"
