@@ -193,17 +193,16 @@ static int read_chunk(fk_store *store, uint32_t index, uint32_t offset, uint32_t
         return FK_ERR_CORRUPT;
     uint32_t address = fk_store_address(store, e->segment, e->place) + FK_CHUNK_HEADER;
     uint32_t crc = FK_CRC32_INIT;
-    for (uint32_t at = 0; at < r.length; at += sizeof store->buffer) {
-        uint32_t m = r.length - at < sizeof store->buffer ? r.length - at
-                                                          : (uint32_t)sizeof store->buffer;
-        int status = flash->read(flash->ctx, address + at, store->buffer, m);
+    for (uint32_t at = 0; at < r.length; at += sizeof w.bytes) {
+        uint32_t m = r.length - at < sizeof w.bytes ? r.length - at : (uint32_t)sizeof w.bytes;
+        int status = flash->read(flash->ctx, address + at, w.bytes, m);
         if (status < 0)
             return status;
-        crc = fk_crc32(crc, store->buffer, m);
-        *whole = fk_crc32(*whole, store->buffer, m);
+        crc = fk_crc32(crc, w.bytes, m);
+        *whole = fk_crc32(*whole, w.bytes, m);
         for (uint32_t i = 0; i < m; i++)
             if (at + i >= skip && at + i - skip < n)
-                out[at + i - skip] = store->buffer[i];
+                out[at + i - skip] = w.bytes[i];
     }
     return crc == r.crc ? FK_OK : FK_ERR_CORRUPT;
 }
@@ -226,6 +225,17 @@ static int open_slot(fk_store *store, fk_store_slot *slot)
         return FK_ERR_CORRUPT;
     slot->place |= FK_SLOT_VERIFIED;
     return FK_OK;
+}
+
+void fk_store_drop_damaged(fk_store *store)
+{
+    for (uint32_t i = slots_used(store); i-- > 0;) {
+        fk_store_slot *slot = &store->cfg->slots[i];
+        if (!(slot->segment & FK_SLOT_GHOST) && open_slot(store, slot) < 0) {
+            fk_store_slot_remove(store, slot);
+            store->uncounted = 1;
+        }
+    }
 }
 
 static int open_or_forget(fk_store *store, fk_store_slot *slot, fk_frame_meta *meta)

@@ -305,14 +305,17 @@ static void found_commit(fk_store *store)
         settle(store, slot);
         return;
     }
-    /* Where the table is full, so it is of deleted frames: noted ones, then those that took
-     * a row before their mark was seen, in segments known for marks, then in any. */
+    /* Where the table is full, it is so of deleted frames: noted ones, then those that took a
+     * row before their mark was seen, in segments known for marks, then in any; or of
+     * forgotten ones in a segment whose erase was cut short, that can be read by chance. */
     for (int pass = 0; fk_store_slot_add(store, segment, place) < 0; pass++) {
         if (pass == 3)
+            fk_store_drop_damaged(store);
+        if (pass == 4)
             return; /* deleted itself, or the table is smaller than when this was written */
         if (pass == 0)
             fk_store_drop_ghosts(store, FK_NO_SEGMENT);
-        for (uint32_t i = 0; pass > 0 && i < store->cfg->flash->segment_count; i++)
+        for (uint32_t i = 0; (pass == 1 || pass == 2) && i < store->cfg->flash->segment_count; i++)
             if (pass == 2 || (store->cfg->segments[i].place & FK_HAS_MARKS))
                 read_marks(store, i, 1);
         if (fk_store_load(store, segment, place) < 0)

@@ -132,6 +132,7 @@ int fk_store_slot_add(fk_store *store, uint32_t segment, uint32_t place);
 void fk_store_slot_remove(fk_store *store, fk_store_slot *slot);
 void fk_store_account(fk_store *store, int sign); /* of the frame in hand */
 void fk_store_recount(fk_store *store);
+void fk_store_drop_damaged(fk_store *store); /* reads every frame in the table */
 void fk_store_forget(fk_store *store, fk_store_slot *slot);
 void fk_store_drop_ghosts(fk_store *store, uint32_t segment); /* FK_NO_SEGMENT: all */
 int fk_store_write_chunk_header(fk_store *store, const fk_store_head *head, uint32_t index,
