@@ -93,7 +93,7 @@ def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) ->
         try:
             done = targets.run(target, policy, image, flight.events(), setup, timeout=TIMEOUT)
         except ImageError as error:
-            if error.status == -ErrorCode["FK_ERR_NOSPC"]:
+            if error.status == -ErrorCode["FK_ERR_TOOSMALL"]:
                 frame = flight.mission.camera.frame_bytes
                 raise DoesNotFit(
                     f"{target}: the board has not the memory for frames of {frame} bytes "
