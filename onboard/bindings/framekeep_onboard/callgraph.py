@@ -20,6 +20,7 @@ POINTER_CALLS: Mapping[str, tuple[str, ...]] = {
     "selftest.c": _FLASH,
     "step.c": ("op_*.c:parse*",),  # of fk_operator
     "run.c": ("op_*.c:run*", "pipeline.c:scaled_row"),  # of fk_operator and fk_row_source
+    "stream.c": ("op_window.c:run*", "op_packed.c:run*", "pipeline.c:scaled_row"),  # the same
     **dict.fromkeys(
         ("flash.c", "frame.c", "mount.c", "reclaim.c", "record.c", "ring.c", "segment.c"), _FLASH
     ),
