@@ -36,7 +36,7 @@ def test_framekeep(benchmark: BenchmarkFixture, name: str, variant: str) -> None
     model = Model(compile_model(tflite(name), options=VARIANTS[variant]).image)
     model.run(sample(model.input_shape))
     arena = model._bytes(model._arena)
-    assert benchmark(lib.fk_model_run, model._fk, arena, model.arena_size) == 0
+    assert benchmark(lib.fk_model_run, model._fk, arena, len(model._arena)) == 0
 
 
 @pytest.mark.parametrize("name", MODELS)

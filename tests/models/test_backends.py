@@ -121,7 +121,7 @@ def window(rng: np.random.Generator, shape: tuple[int, ...], depthwise: bool, ex
 
 
 def run(w: object, kernel: str, x: np.ndarray, size: int) -> np.ndarray:
-    scratch_size = getattr(lib, f"{kernel}_scratch_size")(w)
+    scratch_size = getattr(lib, f"{kernel.replace('_fast', '')}_scratch_size")(w)
     scratch, out = aligned(scratch_size), aligned(size)
     getattr(lib, kernel)(
         ffi.cast("int8_t *", out.ctypes.data),

@@ -13,6 +13,15 @@ const char *fk_backend_name(int backend)
 
 #if defined(FK_NN_X86)
 
+/* What the kernels of a thread work in, and where it keeps whole feature maps. */
+static _Thread_local _Alignas(FK_X86_ALIGN) uint8_t workspace[FK_X86_WORKSPACE];
+static _Thread_local _Alignas(FK_X86_ALIGN) uint8_t maps[FK_X86_MAPS + FK_X86_ALIGN];
+
+uint8_t *fk_fast_maps(size_t size)
+{
+    return fk_backend_chosen() != FK_BACKEND_PORTABLE && size <= FK_X86_MAPS ? maps : NULL;
+}
+
 /* Found at the first use; finding it twice in two threads finds the same. */
 static int chosen = -1;
 
@@ -52,33 +61,14 @@ static const fk_x86_kernels *kernels(void)
     }
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-size_t fk_fast_conv_s8_scratch_size(const fk_window *w)
-{
-    fk_x86_plan plan;
-    fk_x86_plan_conv(&plan, w);
-    return larger(plan.size, fk_conv_s8_scratch_size(w));
-}
-
 void fk_fast_conv_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
 {
     const fk_x86_kernels *k = kernels();
     fk_x86_plan plan;
     fk_x86_plan_conv(&plan, w);
-    if (k == NULL || !plan.fits || !k->conv(out, in, w, &plan, scratch)) {
+    if (k == NULL || !plan.fits || !k->conv(out, in, w, &plan, workspace)) {
         fk_conv_s8(out, in, w, scratch);
     }
-}
-
-size_t fk_fast_depthwise_s8_scratch_size(const fk_window *w)
-{
-    fk_x86_plan plan;
-    fk_x86_plan_depthwise(&plan, w);
-    return larger(plan.size, fk_depthwise_s8_scratch_size(w));
 }
 
 void fk_fast_depthwise_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
@@ -86,7 +76,7 @@ void fk_fast_depthwise_s8(int8_t *out, const int8_t *in, const fk_window *w, uin
     const fk_x86_kernels *k = kernels();
     fk_x86_plan plan;
     fk_x86_plan_depthwise(&plan, w);
-    if (k == NULL || !plan.fits || !k->depthwise(out, in, w, &plan, scratch)) {
+    if (k == NULL || !plan.fits || !k->depthwise(out, in, w, &plan, workspace)) {
         fk_depthwise_s8(out, in, w, scratch);
     }
 }
@@ -111,6 +101,12 @@ void fk_fast_add_s8(int8_t *out, const int8_t *a, const int8_t *b, const fk_bina
 
 #else
 
+uint8_t *fk_fast_maps(size_t size)
+{
+    (void)size;
+    return NULL;
+}
+
 int fk_backend_chosen(void)
 {
     return FK_BACKEND_PORTABLE;
@@ -126,19 +122,9 @@ int fk_backend_force(int backend)
     return fk_backend_available(backend) ? FK_OK : FK_ERR_UNSUPPORTED;
 }
 
-size_t fk_fast_conv_s8_scratch_size(const fk_window *w)
-{
-    return fk_conv_s8_scratch_size(w);
-}
-
 void fk_fast_conv_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
 {
     fk_conv_s8(out, in, w, scratch);
-}
-
-size_t fk_fast_depthwise_s8_scratch_size(const fk_window *w)
-{
-    return fk_depthwise_s8_scratch_size(w);
 }
 
 void fk_fast_depthwise_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)

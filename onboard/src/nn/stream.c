@@ -4,6 +4,8 @@
 
 #include "fk/bytes.h"
 #include "fk/wire.h"
+#include "nn/fast.h"
+#include "nn/x86_inline.h"
 
 /* Rows from the first to the last tap of a window. */
 static unsigned span(const fk_window *w)
@@ -145,11 +147,78 @@ static int feed(fk_stage *s, const fk_model *m, const fk_row_source *rows, const
     return err;
 }
 
+#if defined(FK_NN_X86)
+
+/* The larger of what the operators read and write, whole. */
+static size_t largest_map(const fk_model *m)
+{
+    size_t largest = 0;
+    for (unsigned i = 0; i < m->stream_count; i++) {
+        fk_step step;
+        const fk_operator *op;
+        (void)fk_step_parse(&step, m, i, &op);
+        const fk_window *w = &step.as.window;
+        const size_t in = (size_t)w->in_h * w->in_w * w->in_c;
+        const size_t out = (size_t)w->out_h * w->out_w * w->out_c;
+        largest = in > largest ? in : largest;
+        largest = out > largest ? out : largest;
+    }
+    return (largest + FK_ARENA_ALIGN - 1u) / FK_ARENA_ALIGN * FK_ARENA_ALIGN;
+}
+
+/* Layer by layer instead, from one half of `maps` to the other: the same result
+ * where there is memory for it. */
+static int run_whole(const fk_model *m, const fk_row_source *rows, const int8_t *input,
+                     uint8_t *arena, uint8_t *maps, size_t size)
+{
+    fk_step step;
+    const fk_operator *op;
+    uint32_t from = 0, to = (uint32_t)size;
+    (void)fk_step_parse(&step, m, 0, &op);
+    const uint32_t row_bytes = (uint32_t)step.as.window.in_w * step.as.window.in_c;
+    const unsigned height = step.as.window.in_h;
+    for (unsigned y = 0; y < height; y++) {
+        uint8_t *row = maps + (size_t)y * row_bytes;
+        if (rows == NULL) {
+            memcpy(row, input + (size_t)y * row_bytes, row_bytes);
+            continue;
+        }
+        const int err = rows->row(rows->ctx, y, row);
+        if (err < 0) {
+            return err;
+        }
+        fk_quantise_row(m, row);
+    }
+    uint32_t place = 0;
+    for (unsigned i = 0; i < m->stream_count; i++) {
+        const uint32_t free = from;
+        (void)fk_step_parse(&step, m, i, &op);
+        place = step.output.offset;
+        step.input.offset = from;
+        step.output.offset = to;
+        op->run(&step, maps, arena + m->scratch);
+        from = to;
+        to = free;
+    }
+    const fk_window *w = &step.as.window;
+    memcpy(arena + place, maps + from, (size_t)w->out_h * w->out_w * w->out_c);
+    return FK_OK;
+}
+
+#endif
+
 int fk_stream_run(const fk_model *m, const fk_row_source *rows, const int8_t *input, uint8_t *arena)
 {
     fk_stage *stages = (fk_stage *)(void *)(arena + m->stages);
     uint8_t *scratch = arena + fk_model_top(m, 0); /* bands live and die together */
     const unsigned count = m->stream_count;
+#if defined(FK_NN_X86)
+    const size_t map = largest_map(m);
+    uint8_t *maps = fk_fast_maps(2 * map);
+    if (maps != NULL) {
+        return run_whole(m, rows, input, arena, maps, map);
+    }
+#endif
     for (unsigned i = 0; i < count; i++) {
         start(&stages[i], m, i);
     }

@@ -1,10 +1,10 @@
-/* What the x86-64 kernels share: how a layer's scratch is laid out.
+/* What the x86-64 kernels share: how a layer's workspace is laid out.
  *
  * The weights stay in the image as they are, [out][taps]; each run repacks them
- * into scratch, a hundredth of the work of all but tiny layers, so that any
+ * into a workspace, a hundredth of the work of all but tiny layers, so that any
  * image runs fast on a host and the host needs no layout of its own.
  *
- * The input is copied once to scratch with its padding around it, so that no
+ * The input is copied once to the workspace with its padding around it, so that no
  * kernel looks at an edge, and so that output and input may share memory in
  * any way. */
 #ifndef FK_NN_X86_INLINE_H
@@ -21,10 +21,12 @@
 enum {
     FK_X86_LANES = 16,  /* channels are padded to a multiple, that of the widest vectors   */
     FK_X86_TAPS = 4,    /* products that one instruction sums                              */
-    FK_X86_ALIGN = 64
+    FK_X86_ALIGN = 64,
+    FK_X86_WORKSPACE = 1 << 20, /* layers that want more are left to the portable kernels */
+    FK_X86_MAPS = 1 << 20
 };
 
-/* Scratch: requantisation by output channel, packed weights, padded input. */
+/* Workspace: requantisation by output channel, packed weights, padded input. */
 typedef struct {
     int fits;           /* 0: the portable kernel is used                                  */
     int flat;           /* every output pixel has one input pixel: a single row of them    */
@@ -32,8 +34,8 @@ typedef struct {
     size_t pixel, pitch;    /* bytes from a column, a row to the next                      */
     size_t steps;       /* of FK_X86_TAPS taps: conv per kernel row; depthwise per column  */
     size_t channels;    /* outputs, padded                                                 */
-    size_t weights, input;  /* offsets in the scratch; the channels' rows are at 0         */
-    size_t size;        /* of the scratch, alignment included                              */
+    size_t weights, input;  /* offsets in the workspace; the channels' rows are at 0         */
+    size_t size;        /* of all                                                          */
 } fk_x86_plan;
 
 /* Per output channel, each an array of plan->channels int32. */
@@ -57,9 +59,9 @@ int fk_x86_prepare(int32_t *rows, const fk_x86_plan *plan, const fk_window *w, s
  * the portable twin. */
 typedef struct {
     int (*conv)(int8_t *out, const int8_t *in, const fk_window *w, const fk_x86_plan *plan,
-                uint8_t *scratch);
+                uint8_t *workspace);
     int (*depthwise)(int8_t *out, const int8_t *in, const fk_window *w, const fk_x86_plan *plan,
-                     uint8_t *scratch);
+                     uint8_t *workspace);
     void (*avg_pool)(int8_t *out, const int8_t *in, const fk_window *w);
     int (*add)(int8_t *out, const int8_t *a, const int8_t *b, const fk_binary *p);
 } fk_x86_kernels;

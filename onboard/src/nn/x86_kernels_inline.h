@@ -276,16 +276,11 @@ V_FN int one_pixel(int8_t *out, const uint8_t *x, const int32_t *rows, const fk_
     return !v_any(unfit);
 }
 
-V_FN int32_t *aligned(uint8_t *scratch)
-{
-    return (int32_t *)(void *)(scratch + (0u - (uintptr_t)scratch) % FK_X86_ALIGN);
-}
-
 V_ENTRY static int conv(int8_t *out, const int8_t *in, const fk_window *w, const fk_x86_plan *plan,
-                        uint8_t *scratch)
+                        uint8_t *workspace)
 {
-    int32_t *rows = aligned(scratch);
-    uint8_t *weights = (uint8_t *)rows + plan->weights, *input = (uint8_t *)rows + plan->input;
+    int32_t *rows = (int32_t *)(void *)workspace;
+    uint8_t *weights = workspace + plan->weights, *input = workspace + plan->input;
     const size_t taps = (size_t)w->kernel_h * w->kernel_w * w->in_c;
     const size_t total = (size_t)w->out_h * w->out_w;
     const int kind = fk_x86_prepare(rows, plan, w, taps);
@@ -404,10 +399,10 @@ V_FN void depthwise_row(int8_t *out, const uint8_t *x, const uint8_t *weights, V
 }
 
 V_ENTRY static int depthwise(int8_t *out, const int8_t *in, const fk_window *w,
-                             const fk_x86_plan *plan, uint8_t *scratch)
+                             const fk_x86_plan *plan, uint8_t *workspace)
 {
-    int32_t *rows = aligned(scratch), *bias = rows + FK_X86_BIAS * plan->channels;
-    uint8_t *weights = (uint8_t *)rows + plan->weights, *input = (uint8_t *)rows + plan->input;
+    int32_t *rows = (int32_t *)(void *)workspace, *bias = rows + FK_X86_BIAS * plan->channels;
+    uint8_t *weights = workspace + plan->weights, *input = workspace + plan->input;
     const size_t block = plan->steps * w->kernel_w * V_BYTES;
     const int kind = fk_x86_prepare(rows, plan, w, (size_t)w->kernel_h * w->kernel_w);
     V unfit = v_set32(0);

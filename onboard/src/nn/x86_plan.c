@@ -9,7 +9,6 @@
 
 enum {
     SLACK = 256,            /* bytes that may be read past the padded input               */
-    SCRATCH_MAX = 1 << 24,  /* layers that want more are left to the portable kernels     */
     SUM_SIMPLE = 1 << 30,   /* sums below can be doubled in 32 bits                       */
     RIGHT_SIMPLE = 20       /* shifts up to here leave room for the zero point above      */
 };
@@ -38,9 +37,9 @@ static void finish_plan(fk_x86_plan *plan, const fk_window *w, size_t weights)
     plan->weights = align(FK_X86_ROWS * sizeof(int32_t) * plan->channels);
     plan->input = align(plan->weights + weights);
     /* rows and columns are below 2^25, a pixel below 2^17: no product overflows */
-    plan->fits = w->dilation_w == 1 && plan->pitch <= SCRATCH_MAX && weights <= SCRATCH_MAX &&
-                 plan->pitch * plan->rows <= SCRATCH_MAX;
-    plan->size = plan->fits ? plan->input + plan->pitch * plan->rows + SLACK + FK_X86_ALIGN : 0;
+    plan->size = plan->input + plan->pitch * plan->rows + SLACK;
+    plan->fits = w->dilation_w == 1 && plan->pitch <= FK_X86_WORKSPACE &&
+                 weights <= FK_X86_WORKSPACE && plan->size <= FK_X86_WORKSPACE;
 }
 
 void fk_x86_plan_conv(fk_x86_plan *plan, const fk_window *w)
