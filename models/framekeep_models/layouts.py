@@ -30,6 +30,16 @@ class Layout(Enum):
     ARMV7EM = "armv7e-m"
 
 
+# The fastest on each target.
+FASTEST = {
+    "host": Layout.PLAIN,
+    "qemu-f405": Layout.ARMV7EM,
+    "qemu-m4": Layout.ARMV7EM,
+    "qemu-m7": Layout.ARMV7EM,
+    "qemu-m55": Layout.PLAIN,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Channels:
     """Output channels as the packed kernels want them: weights [channel][tap] and a row of the table each."""

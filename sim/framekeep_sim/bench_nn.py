@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from framekeep_models.compile import Compiled, Options, compile_model
-from framekeep_models.layouts import Layout
+from framekeep_models.layouts import FASTEST
 from framekeep_models.program import ModelError
 from framekeep_models.tflite_model import ModelFileError
 from framekeep_onboard import Model, sizes
@@ -22,13 +22,6 @@ from framekeep_onboard.network import run_network
 from framekeep_sim.errors import UserError
 
 HOST = "host"
-# The order of weights that is fastest on each target.
-LAYOUTS = {
-    HOST: Layout.PLAIN,
-    "qemu-m4": Layout.ARMV7EM,
-    "qemu-m7": Layout.ARMV7EM,
-    "qemu-m55": Layout.PLAIN,
-}
 VARIANTS = {"as-given": True, "eliminated": False}  # name -> are dead channels kept?
 ROUNDS, ROUND_S = 7, 0.05
 
@@ -61,7 +54,7 @@ def _rows(path: Path, targets: Sequence[str], layers: bool) -> Iterator[Row]:
     for variant, keep_dead in VARIANTS.items():
         for target in targets:
             try:
-                made = compile_model(path, options=Options(keep_dead=keep_dead, layout=LAYOUTS[target]))
+                made = compile_model(path, options=Options(keep_dead=keep_dead, layout=FASTEST[target]))
             except (ModelError, ModelFileError) as error:
                 raise UserError(f"{path}: {error}") from None
             if target == HOST:

@@ -40,9 +40,9 @@ def run(path: Path, frames: int) -> dict[str, Any]:
 
 def _rows(path: Path, frames: int) -> Iterator[Row]:
     plan = mission.load(path)
-    flown = model.load(plan.model)
-    policy = plan.policy(flown.labels, flown.thresholds_of(plan))
     for target in TARGETS:
+        flown = model.load(plan.model, target)
+        policy = plan.policy(flown.labels, flown.thresholds_of(plan))
         image = sizes.measure(target, "flight")
         memory = (image.text, image.data + image.bss, image.stack)
         try:

@@ -60,8 +60,17 @@ def _ms(flash: FlashEmulator, since: int = 0) -> float:
     return (flash.counters()["time_ns"] - since) / 1e6
 
 
-def run_store(profile: Profile, *, chip: str = "nor", frames: int = FRAMES, idle: bool = False,
-              slots: int = 704, spare: int = 0, fill: int = 0, spread: int = 0) -> dict[str, float]:
+def run_store(
+    profile: Profile,
+    *,
+    chip: str = "nor",
+    frames: int = FRAMES,
+    idle: bool = False,
+    slots: int = 704,
+    spare: int = 0,
+    fill: int = 0,
+    spread: int = 0,
+) -> dict[str, float]:
     """The workload through the store. `idle`: it may work ahead between frames."""
     flash = FlashEmulator(chip, SIZE)
     store = Store(flash, slots=slots, profile=profile, spare_segments=spare, fill=fill, wear_spread=spread)

@@ -33,24 +33,30 @@ class FlightModel:
         return names.get(index, f"class {index}")
 
 
-def load(path: Path) -> FlightModel:
-    """Read or compile `path`; UserError says what is wrong with it."""
+def load(path: Path, target: str = "host") -> FlightModel:
+    """Read `path`, or compile it as `target` runs it fastest; UserError says what is wrong with it.
+
+    The order of the weights is all that differs between targets: every one reads every order, and the
+    outputs are the same bit for bit.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such model; name a .fkm or .tflite with --model") from None
     if path.suffix.lower() == ".tflite":
-        data = _compiled(path)
+        data = _compiled(path, target)
     return describe(path, data)
 
 
-def _compiled(path: Path) -> bytes:
-    from framekeep_models.compile import compile_model  # only those who bring a .tflite need a compiler
+def _compiled(path: Path, target: str) -> bytes:
+    # only those who bring a .tflite need a compiler
+    from framekeep_models.compile import Options, compile_model
+    from framekeep_models.layouts import FASTEST
     from framekeep_models.program import ModelError
     from framekeep_models.tflite_model import ModelFileError
 
     try:
-        return compile_model(path).image
+        return compile_model(path, options=Options(layout=FASTEST[target])).image
     except (ModelError, ModelFileError) as error:
         raise UserError(f"{path}: {error}") from None
 

@@ -80,7 +80,7 @@ def run(args: Namespace) -> int:
 
 def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
     """Play the dataset on one target."""
-    model = models.load(args.model or mission.model)
+    model = models.load(args.model or mission.model, target)
     mission.check_outputs(model.labels, len(model.thresholds))
     policy = mission.policy(model.labels, model.thresholds_of(mission))
     dataset = datasets.load(args.dataset, limit=args.limit, seed=args.seed, label=args.label)
