@@ -84,6 +84,8 @@ def grid_card(about: str, limits: str, facts: dict[str, Any]) -> str:
         "",
         f"    {facts['command']}",
         "",
+        f"Its first layers are those of {facts['stands_on']}, unchanged; a head on top of them was trained.",
+        "",
         "## Learned from",
         "",
         *learned(facts["learned_from"]),
