@@ -196,7 +196,7 @@ static int run_whole(const fk_model *m, const fk_row_source *rows, const int8_t 
         place = step.output.offset;
         step.input.offset = from;
         step.output.offset = to;
-        op->run(&step, maps, arena + m->scratch);
+        op->run(&step, maps, arena + fk_model_top(m, 0));
         from = to;
         to = free;
     }
