@@ -6,18 +6,20 @@ import sys
 from pathlib import Path
 
 from framekeep_onboard import Model as Engine
+from framekeep_onboard.firmware import BOARDS
 from rich.progress import Progress as Bar
 
 from framekeep_models.command_compile import add_model_arguments, compile_file, wishes_of
 from framekeep_models.compile import Options
 from framekeep_models.program import ModelError
 from framekeep_models.tflite_model import ModelFileError
-from framekeep_models.verify import golden_file, picture_inputs, verify
+from framekeep_models.verify import HOST, golden_file, host_backends, picture_inputs, verify
 
 EXAMPLES = """examples:
   fk-models verify person.tflite                        32 seeded inputs
   fk-models verify person.tflite --images pictures/     every picture of a folder
   fk-models verify vww.tflite --golden golden/vww.npz   TensorFlow Lite Micro's own outputs
+  fk-models verify person.tflite --backend qemu-m4      on an emulated Cortex-M4
 
 exit status: 0 all equal, 1 a difference or an incomplete comparison, 2 bad input
 """
@@ -29,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("tflite", type=Path)
     parser.add_argument("--images", type=Path, metavar="DIR", help="pictures to take as inputs")
     parser.add_argument("--golden", type=Path, metavar="F.npz", help="arrays `inputs` and `outputs`")
-    parser.add_argument("--backend", choices=("host",), default="host", help="what runs the image")
+    backends = (HOST, *host_backends(), *BOARDS)
+    parser.add_argument("--backend", choices=backends, default=HOST, help="what runs the image")
     add_model_arguments(parser)
     parser.add_argument("--json", action="store_true", help="the result as one JSON object")
 
@@ -51,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
                 golden,
                 wishes,
                 lambda done, total: bar.update(task, completed=done, total=total),
+                options.backend,
             )
     except (ModelError, ModelFileError) as error:
         raise ModelError(f"{options.tflite}: {error}") from error

@@ -6,20 +6,29 @@ tensor may have lost the channels that are constant or unused.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from framekeep_onboard import Model as Engine
+from framekeep_onboard import check
+from framekeep_onboard._fk import ffi, lib
+from framekeep_onboard.firmware import BOARDS
+from framekeep_onboard.network import run_tensors
 
 from framekeep_models import reference
 from framekeep_models.compile import Compiled, Options, compile_model
 from framekeep_models.contract import Wishes
+from framekeep_models.layouts import Layout
 from framekeep_models.program import Buffer, Int8Array, ModelError
 from framekeep_models.tflite_model import AnyArray, Model
 
 SEED, SEEDED_INPUTS = 2025, 32
+HOST = "host"  # the fastest that this computer has
+LAYOUTS = dict.fromkeys(("qemu-f405", "qemu-m4", "qemu-m7"), Layout.ARMV7EM)
+Steps = list[tuple[int, Int8Array]]
 
 
 @dataclass(slots=True)
@@ -44,16 +53,51 @@ class Result:
 Progress = Callable[[int, int], None]
 
 
+def host_backends() -> list[str]:
+    """The instruction sets that the engine has kernels for and this computer can run."""
+    numbers = range(lib.FK_BACKEND_COUNT)
+    return [ffi.string(lib.fk_backend_name(n)).decode() for n in numbers if lib.fk_backend_available(n)]
+
+
+@contextmanager
+def _forced(backend: str) -> Iterator[None]:
+    """The host's kernels of one instruction set."""
+    if backend == HOST:
+        yield
+        return
+    before = lib.fk_backend_chosen()
+    names = {ffi.string(lib.fk_backend_name(n)).decode(): n for n in range(lib.FK_BACKEND_COUNT)}
+    if backend not in names:
+        raise ModelError(f"no backend {backend}")
+    check(lib.fk_backend_force(names[backend]), backend)
+    try:
+        yield
+    finally:
+        lib.fk_backend_force(before)
+
+
 class _Subject:
     """An image, and which tensors of the .tflite its tensors hold."""
 
     def __init__(self, compiled: Compiled) -> None:
-        self.engine = Engine(compiled.image)
+        self.image = compiled.image
         used = sorted(compiled.plan.offsets)
         self.buffers: dict[int, Buffer] = {n: compiled.program.buffers[b] for n, b in enumerate(used)}
         self.bands = {n for n, b in enumerate(used) if b in compiled.plan.bands}  # never whole
         self.outputs = [used.index(b) for b in compiled.program.outputs]
         self.seen: set[int] = set()
+
+    def runs(self, backend: str, samples: Sequence[list[Int8Array]]) -> Iterator[Steps]:
+        """The tensors of each sample; an emulated core runs all of them at once."""
+        if backend in BOARDS:
+            if any(len(x) != 1 for x in samples):
+                raise ModelError(f"several inputs; {backend} takes models of one")
+            yield from run_tensors(backend, self.image, [x[0] for x in samples])
+            return
+        with _forced(backend):
+            engine = Engine(self.image)
+            for x in samples:
+                yield list(engine.steps(x))
 
     def differences(self, number: int, got: Int8Array, expected: dict[int, AnyArray]) -> Iterator[str]:
         buffer = self.buffers[number]
@@ -77,31 +121,36 @@ class _Subject:
                 )
 
 
-def verify(
+def verify(  # noqa: PLR0917
     source: Path | bytes,
     inputs: Sequence[Int8Array | Sequence[Int8Array]] | None = None,
     golden: Sequence[Int8Array] | None = None,
     wishes: Wishes | None = None,
     progress: Progress = lambda _done, _all: None,
+    backend: str = HOST,
 ) -> Result:
-    """Compares over `inputs` (32 seeded ones if None); `golden`: the first output's true values."""
-    whole = compile_model(source, wishes, Options(keep_all=True, keep_dead=True))
-    subjects = [_Subject(whole), _Subject(compile_model(source, wishes))]
-    model, shapes = whole.model, subjects[0].engine.input_shapes
+    """Compares over `inputs` (32 seeded ones if None); `golden`: the first output's true values.
+
+    `backend` is HOST, one of its instruction sets, or an emulated board with the weights packed for it."""
+    layout = LAYOUTS.get(backend, Layout.PLAIN)
+    whole = compile_model(source, wishes, Options(keep_all=True, keep_dead=True, layout=layout))
+    subjects = [_Subject(whole), _Subject(compile_model(source, wishes, Options(layout=layout)))]
+    model, shapes = whole.model, [whole.program.buffers[b].shape for b in whole.program.inputs]
     given = list(zip(*(seeded_inputs(s) for s in shapes), strict=True)) if inputs is None else list(inputs)
+    samples = [[x] if isinstance(x, np.ndarray) else list(x) for x in given]
     comparable = {i for i in _comparable(whole.simple) if i < len(model.tensors)}
     result = Result(tensors=len(comparable))
-    for done, sample in enumerate(given):
-        x = [sample] if isinstance(sample, np.ndarray) else list(sample)
+    runs = [subject.runs(backend, samples) for subject in subjects]
+    for done, (x, *found) in enumerate(zip(samples, *runs, strict=True)):
         expected = reference.run(model, [as_model_input(model, whole, v, i) for i, v in enumerate(x)])
-        for name, subject in zip(("all tensors", "optimised"), subjects, strict=True):
-            for number, value in subject.engine.steps(x):
+        for name, subject, tensors in zip(("all tensors", "optimised"), subjects, found, strict=True):
+            for number, value in tensors:
                 result.differences += [
                     f"input {done}, {name}, {text}" for text in subject.differences(number, value, expected)
                 ]
         if golden is not None:
             result.golden += 1
-            got = subjects[1].engine.tensor(subjects[1].outputs[0])
+            got = dict(found[1])[subjects[1].outputs[0]]
             if not np.array_equal(got.reshape(-1), np.asarray(golden[done]).reshape(-1)):
                 result.differences.append(f"input {done}: the output differs from the golden file")
         result.inputs += 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from framekeep_models.compile import Options, compile_model
 from framekeep_models.layouts import Layout
+from framekeep_models.verify import golden_file, verify
 from framekeep_onboard.network import run_network
 
 from tests.shared_data import shared
@@ -43,3 +44,10 @@ def test_operators_one_by_one_add_up_to_the_whole_run() -> None:
     total = sum(c.instructions for c in steps.counts)
     # stepping adds a call and two checks to each operator, no more
     assert 0 <= total - whole.counts[0].instructions < 100 * len(steps.counts)
+
+
+def test_verify_compares_every_tensor_on_the_core() -> None:
+    inputs, outputs = golden_file(shared("tflite/golden/kws_ref_model.npz"))
+    result = verify(shared("tflite/kws_ref_model.tflite"), inputs[:3], outputs[:3], backend="qemu-m4")
+    assert result.passed, result.differences
+    assert (result.inputs, result.golden, result.compared) == (3, 3, 14)

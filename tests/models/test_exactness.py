@@ -8,7 +8,7 @@ from framekeep_models.compile import Options, compile_model
 from framekeep_models.quantise import Multiplier, quantize_multiplier
 from framekeep_models.tflite_model import Model as TfliteModel
 from framekeep_models.tflite_model import Operator
-from framekeep_models.verify import as_model_input, golden_file, seeded_inputs, verify
+from framekeep_models.verify import as_model_input, golden_file, host_backends, seeded_inputs, verify
 from framekeep_onboard import Model
 from PIL import Image
 
@@ -130,3 +130,10 @@ def real_pictures(engine: Model) -> list[np.ndarray]:
             mode = "L" if engine.channels == 1 else "RGB"
             pictures.append(np.asarray(image.convert(mode).resize((engine.width, engine.height))))
     return pictures
+
+
+@pytest.mark.parametrize("backend", host_backends())
+def test_every_instruction_set_of_the_host_is_exact(backend: str) -> None:
+    inputs, outputs = golden_file(shared("tflite/golden/kws_ref_model.npz"))
+    path = shared("tflite/kws_ref_model.tflite")
+    assert verify(path, inputs[::4], outputs[::4], backend=backend).passed

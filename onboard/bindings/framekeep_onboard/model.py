@@ -85,15 +85,23 @@ class Model:
         """Runs operator by operator; yields each tensor's number and value, the input first."""
         self._set_inputs(x)
         for number in self._io[: self.input_count]:
-            if not self._is_band(number):
+            if not self.is_band(number):
                 yield number, self.tensor(number)
-        records = self._image[self._at(self._fk.operators) :][: self._fk.operator_count * _OP_BYTES]
-        outputs = [int(n) for n in records.reshape(-1, _OP_BYTES)[:, 6:8].copy().view("<u2")[:, 0]]
+        outputs = self.written()
         for index, output in enumerate(outputs):
             check(lib.fk_model_step(self._fk, self._bytes(self._arena), len(self._arena), index), "step")
             last = output not in outputs[index + 1 :]  # several operators may fill one tensor
-            if last and not self._is_band(output):
+            if last and not self.is_band(output):
                 yield output, self.tensor(output)
+
+    def written(self) -> list[int]:
+        """The tensor that each operator writes."""
+        records = self._image[self._at(self._fk.operators) :][: self._fk.operator_count * _OP_BYTES]
+        return [int(n) for n in records.reshape(-1, _OP_BYTES)[:, 6:8].copy().view("<u2")[:, 0]]
+
+    def input_numbers(self) -> list[int]:
+        """The tensors of the inputs."""
+        return self._io[: self.input_count]
 
     def infer(self, picture: Uint8Array) -> None:
         """Takes a picture of the model's size, grey or RGB 0..255, through the image's preprocessing."""
@@ -141,7 +149,7 @@ class Model:
         dense = np.ascontiguousarray(values, np.int8).reshape(-1)
         self._arena[offset : offset + dense.size] = dense.view(np.uint8)
 
-    def _is_band(self, number: int) -> bool:
+    def is_band(self, number: int) -> bool:
         """Is tensor `number` one of which only some rows are in memory at a time?"""
         return bool(self._record(number)[11])
 
@@ -161,7 +169,7 @@ class Model:
         for number, array in zip(self._io[: self.input_count], arrays, strict=True):
             if array.dtype != np.int8:
                 raise TypeError(f"the input is int8, not {array.dtype}")
-            if self._is_band(number):  # the engine draws its rows from beyond the arena
+            if self.is_band(number):  # the engine draws its rows from beyond the arena
                 self._write(int(self._fk.whole_input), array)
             else:
                 self.put(number, array.reshape(self.shape(number)))

@@ -14,6 +14,7 @@ from framekeep_onboard.model import Int8Array, Model
 
 IMAGE = "network"
 _OUTPUTS_MAX = 4
+_WHOLE, _STEPWISE, _TENSORS = 0, 1, 2  # modes of network.c
 _JOB = struct.Struct(f"<4I{_OUTPUTS_MAX}I")
 
 
@@ -34,6 +35,43 @@ def run_network(
     image refuses: status 4 is a bad model image, 5 an arena that the board does not have.
     """
     shapes = Model(image).output_shapes
+    rows, counts = _run(target, image, inputs, _STEPWISE if stepwise else _WHOLE, timeout)
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    outputs = [
+        [part.reshape(shape) for part, shape in zip(np.split(row, ends), shapes, strict=True)] for row in rows
+    ]
+    return NetworkRun(outputs, counts)
+
+
+def run_tensors(
+    target: str, image: bytes, inputs: Sequence[Int8Array], timeout: float = 600
+) -> list[list[tuple[int, Int8Array]]]:
+    """For each input what `Model.steps` gives on the host: the number and value of each tensor."""
+    model = Model(image)
+    written = model.written()
+    sizes = [0 if model.is_band(number) else int(np.prod(model.shape(number))) for number in written]
+    rows, _ = _run(target, image, inputs, _TENSORS, timeout, sum(sizes))
+    found = []
+    for x, row in zip(inputs, rows, strict=True):
+        parts = np.split(row[: sum(sizes)], np.cumsum(sizes)[:-1])
+        tensors = [(number, x) for number in model.input_numbers() if not model.is_band(number)]
+        for index, (number, part) in enumerate(zip(written, parts, strict=True)):
+            if part.size and number not in written[index + 1 :]:
+                tensors.append((number, part.reshape(model.shape(number))))
+        found.append(tensors)
+    return found
+
+
+def _run(  # noqa: PLR0917
+    target: str,
+    image: bytes,
+    inputs: Sequence[Int8Array],
+    mode: int,
+    timeout: float,
+    extra: int = 0,
+) -> tuple[Int8Array, list[Counts]]:
+    """What the target wrote, a row for each input: `extra` bytes, then the outputs."""
+    shapes = Model(image).output_shapes
     if len(shapes) > _OUTPUTS_MAX:
         raise ValueError(f"a model of {len(shapes)} outputs; the emulated boards return {_OUTPUTS_MAX}")
     sizes = [int(np.prod(shape)) for shape in shapes]
@@ -43,16 +81,11 @@ def run_network(
         model = folder / "model.fkm"
         model.write_bytes(image)
         padding = [0] * (_OUTPUTS_MAX - len(sizes))
-        job = _JOB.pack(len(image), len(inputs), inputs[0].size, stepwise, *sizes, *padding)
+        job = _JOB.pack(len(image), len(inputs), inputs[0].size, mode, *sizes, *padding)
         (folder / "job.bin").write_bytes(job)
         (folder / "input.bin").write_bytes(b"".join(x.astype(np.int8).tobytes() for x in inputs))
         marks = [count.BEGIN, count.END]
         board = firmware.BOARDS[target]
         done = count.run(elf, board, folder, marks=marks, model=model, timeout=timeout)
         values = np.frombuffer((folder / "output.bin").read_bytes(), np.int8)
-    rows = values.reshape(len(inputs), sum(sizes))
-    ends = np.cumsum(sizes)[:-1]
-    outputs = [
-        [part.reshape(shape) for part, shape in zip(np.split(row, ends), shapes, strict=True)] for row in rows
-    ]
-    return NetworkRun(outputs, done.between())
+    return values.reshape(len(inputs), extra + sum(sizes)), done.between()

@@ -2,9 +2,10 @@
  * and its instructions counted without the rest of the flight code.
  *
  * job.bin: eight little-endian words: bytes of the model image, number of
- * inputs, bytes of an input, whether to run operator by operator, then bytes
- * of up to four outputs. input.bin holds the inputs, output.bin gets for each
- * of them all outputs. Markers enclose each run, or each operator. */
+ * inputs, bytes of an input, the mode, then bytes of up to four outputs.
+ * input.bin holds the inputs, output.bin gets for each of them all outputs; in
+ * mode TENSORS first what each operator wrote. Markers enclose each run, or
+ * each operator. */
 #include "fk/bytes.h"
 #include "fk/nn.h"
 #include "marks.h"
@@ -16,10 +17,19 @@ extern uint8_t fk_work_free[], fk_work_end[];
 enum { OUTPUTS_MAX = 4, JOB_WORDS = 4 + OUTPUTS_MAX };
 enum { EXIT_JOB = 3, EXIT_MODEL, EXIT_ARENA, EXIT_INPUT, EXIT_RUN, EXIT_OUTPUT };
 
-static int run(const fk_model *model, size_t arena_size, int stepwise)
+enum { WHOLE = 0, STEPWISE = 1, TENSORS = 2 }; /* modes */
+
+static int write_tensor(const fk_model *model, unsigned index, int out)
+{
+    size_t size;
+    const int8_t *bytes = fk_model_written(model, fk_work_free, index, &size);
+    return size == 0 ? 0 : fk_host_write(out, (const uint8_t *)bytes, (uint32_t)size);
+}
+
+static int run(const fk_model *model, size_t arena_size, uint32_t mode, int out)
 {
     int rc = 0;
-    if (!stepwise) {
+    if (mode == WHOLE) {
         fk_mark_begin();
         rc = fk_model_run(model, fk_work_free, arena_size);
         fk_mark_end();
@@ -29,6 +39,9 @@ static int run(const fk_model *model, size_t arena_size, int stepwise)
         fk_mark_begin();
         rc = fk_model_step(model, fk_work_free, arena_size, i);
         fk_mark_end();
+        if (rc >= 0 && mode == TENSORS && write_tensor(model, i, out) != 0) {
+            rc = FK_ERR_IO;
+        }
     }
     return rc;
 }
@@ -71,7 +84,7 @@ int main(void)
         if (fk_host_read(in, input, job[2]) != (int)job[2]) {
             return EXIT_INPUT;
         }
-        if (run(&model, arena_size, job[3] != 0) < 0) {
+        if (run(&model, arena_size, job[3], out) < 0) {
             return EXIT_RUN;
         }
         const int rc = write_outputs(&model, job + 4, out);

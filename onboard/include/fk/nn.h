@@ -98,6 +98,11 @@ int8_t *fk_model_input(const fk_model *model, uint8_t *arena);
 /* One operator of a run, for tests and tools that look at every tensor. */
 int fk_model_step(const fk_model *model, uint8_t *arena, size_t arena_size, unsigned index);
 
+/* What that operator wrote, before the next one runs. Size 0 where it was never
+ * whole, as between operators that run row by row. */
+const int8_t *fk_model_written(const fk_model *model, const uint8_t *arena, unsigned index,
+                               size_t *size);
+
 /* Output `index` after a run, NULL if there is none. */
 const int8_t *fk_model_output(const fk_model *model, const uint8_t *arena, unsigned index);
 

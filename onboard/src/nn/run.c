@@ -83,6 +83,17 @@ const int8_t *fk_model_output(const fk_model *m, const uint8_t *arena, unsigned 
     return (const int8_t *)arena + io_offset(m, (unsigned)m->input_count + index);
 }
 
+const int8_t *fk_model_written(const fk_model *m, const uint8_t *arena, unsigned index, size_t *size)
+{
+    fk_tensor t = {0, 0, 1};
+    if (index < m->operator_count) {
+        const uint8_t *record = m->operators + index * FK_FKM_RECORD;
+        (void)fk_model_tensor(&t, m, fk_get_u16le(record + FK_FKM_OP_OUTPUT)); /* loaded */
+    }
+    *size = t.band ? 0 : t.size;
+    return (const int8_t *)arena + t.offset;
+}
+
 void fk_quantise_row(const fk_model *m, uint8_t *row)
 {
     const unsigned swap = m->order == FK_ORDER_BGR ? 2 : 0;
