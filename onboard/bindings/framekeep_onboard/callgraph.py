@@ -75,7 +75,7 @@ class Graph:
             self._read(path.read_text())
         for name, stack in (linked or {}).items():
             function = self.functions.setdefault(name, Function())
-            if function.stack is None:
+            if not function.stack:  # no graph, or all in assembly, where the compiler sees nothing
                 function.stack = stack
         self._resolve_pointers()
 

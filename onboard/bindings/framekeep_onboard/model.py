@@ -81,6 +81,10 @@ class Model:
         outputs = [self.tensor(n) for n in self._io[self.input_count :]]
         return outputs[0] if len(outputs) == 1 else outputs
 
+    def again(self) -> None:
+        """Run once more on whatever is in the arena: for timing."""
+        check(lib.fk_model_run(self._fk, self._bytes(self._arena), len(self._arena)), "run")
+
     def steps(self, x: Inputs) -> Iterator[tuple[int, Int8Array]]:
         """Runs operator by operator; yields each tensor's number and value, the input first."""
         self._set_inputs(x)

@@ -23,6 +23,9 @@ _PUSH = re.compile(
     r"\b(?:push|stmdb)\S*\s+(?:sp!, )?\{([^}]*)\}|\bstr\S*\s.*\[sp, #-(\d+)\]!|\bsub\S*\s+sp, (?:sp, )?#(\d+)"
 )
 
+_KEPT = re.compile(r"^ \.\S+\s+0x[0-9a-f]+\s+(0x[0-9a-f]+) (\S+)")  # a section in the linker's map
+_LIBRARY = re.compile(r"libframekeep\.a|libc\S*\.a|libgcc\.a")
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -58,6 +61,21 @@ def measure(board: str, image: str) -> Sizes:
         stack_room=table["fk_stack_top"] - table["fk_stack_bottom"],
         deepest=descent.names,
     )
+
+
+def stack_of(board: str, image: str, function: str) -> int:
+    """Bytes of stack that a call of `function` can take in `image`."""
+    folder = firmware.build(board)
+    graph = Graph(_graphs(folder, image), _stack_by_instructions(folder / f"{image}.elf"))
+    return graph.deepest(function).stack
+
+
+def library_bytes(board: str, image: str) -> int:
+    """Code and constants that `image` took of the flight and C libraries: without the board's own."""
+    text = (firmware.build(board) / f"{image}.map").read_text()
+    kept = text[text.index("Linker script and memory map") :].replace("\n                ", " ")
+    found = (_KEPT.match(line) for line in kept.splitlines() if line.startswith((" .text", " .rodata")))
+    return sum(int(m[1], 16) for m in found if m and _LIBRARY.search(m[2]))
 
 
 def images(board: str) -> list[str]:
