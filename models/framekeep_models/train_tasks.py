@@ -89,6 +89,8 @@ def person_tests(options: Options) -> dict[str, Sequence[Picture]]:
     tests: dict[str, Sequence[Picture]] = {
         "person_vww test": chips,
         "person_vww test, no person-like negatives": [p for p in chips if p.kind != "person-like"],
+        "person_vww test, not from COCO": [p for p in chips if "COCO" not in p.source],
+        "person_vww test, from COCO": [p for p in chips if "COCO" in p.source],
         "person_vww test, redistributable rows": select(chips, None, True),
         "person_frames test, whole frames stretched": read_coco(
             options.data / "person_frames/annotations_test.json"
