@@ -1,6 +1,7 @@
 #include "fast.h"
 
 #include "fk/err.h"
+#include "mve_inline.h"
 #include "x86_inline.h"
 
 static const char *const names[FK_BACKEND_COUNT] = {"portable", "avx2", "avx-vnni", "avx512-vnni",
@@ -99,7 +100,23 @@ void fk_fast_add_s8(int8_t *out, const int8_t *a, const int8_t *b, const fk_bina
     }
 }
 
+size_t fk_fast_conv_s8_scratch_size(const fk_window *w)
+{
+    return fk_conv_s8_scratch_size(w);
+}
+
+size_t fk_fast_depthwise_s8_scratch_size(const fk_window *w)
+{
+    return fk_depthwise_s8_scratch_size(w);
+}
+
 #else
+
+#if defined(FK_NN_MVE)
+enum { BUILT_FOR = FK_BACKEND_MVE };
+#else
+enum { BUILT_FOR = FK_BACKEND_PORTABLE };
+#endif
 
 uint8_t *fk_fast_maps(size_t size)
 {
@@ -109,27 +126,17 @@ uint8_t *fk_fast_maps(size_t size)
 
 int fk_backend_chosen(void)
 {
-    return FK_BACKEND_PORTABLE;
+    return BUILT_FOR;
 }
 
 int fk_backend_available(int backend)
 {
-    return backend == FK_BACKEND_PORTABLE;
+    return backend == (int)BUILT_FOR;
 }
 
 int fk_backend_force(int backend)
 {
     return fk_backend_available(backend) ? FK_OK : FK_ERR_UNSUPPORTED;
-}
-
-void fk_fast_conv_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
-{
-    fk_conv_s8(out, in, w, scratch);
-}
-
-void fk_fast_depthwise_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
-{
-    fk_depthwise_s8(out, in, w, scratch);
 }
 
 void fk_fast_avg_pool_s8(int8_t *out, const int8_t *in, const fk_window *w)
@@ -142,4 +149,54 @@ void fk_fast_add_s8(int8_t *out, const int8_t *a, const int8_t *b, const fk_bina
     fk_add_s8(out, a, b, p);
 }
 
+#if defined(FK_NN_MVE)
+
+size_t fk_fast_conv_s8_scratch_size(const fk_window *w)
+{
+    return fk_mve_conv_s8_scratch_size(w);
+}
+
+void fk_fast_conv_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
+{
+    fk_mve_conv_s8(out, in, w, scratch);
+}
+
+size_t fk_fast_depthwise_s8_scratch_size(const fk_window *w)
+{
+    return fk_mve_depthwise_s8_fits(w) ? fk_mve_depthwise_s8_scratch_size(w)
+                                       : fk_depthwise_s8_scratch_size(w);
+}
+
+void fk_fast_depthwise_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
+{
+    if (fk_mve_depthwise_s8_fits(w)) {
+        fk_mve_depthwise_s8(out, in, w, scratch);
+    } else {
+        fk_depthwise_s8(out, in, w, scratch);
+    }
+}
+
+#else
+
+size_t fk_fast_conv_s8_scratch_size(const fk_window *w)
+{
+    return fk_conv_s8_scratch_size(w);
+}
+
+void fk_fast_conv_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
+{
+    fk_conv_s8(out, in, w, scratch);
+}
+
+size_t fk_fast_depthwise_s8_scratch_size(const fk_window *w)
+{
+    return fk_depthwise_s8_scratch_size(w);
+}
+
+void fk_fast_depthwise_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
+{
+    fk_depthwise_s8(out, in, w, scratch);
+}
+
+#endif
 #endif

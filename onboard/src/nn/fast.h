@@ -37,9 +37,10 @@ const char *fk_backend_name(int backend);
  * than row by row. */
 uint8_t *fk_fast_maps(size_t size);
 
-/* The kernels of the same name in kernels.h, by the backend in use; `scratch` is
- * as those want it. */
+/* The kernels of the same name in kernels.h, by the backend in use. */
+size_t fk_fast_conv_s8_scratch_size(const fk_window *w);
 void fk_fast_conv_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch);
+size_t fk_fast_depthwise_s8_scratch_size(const fk_window *w);
 void fk_fast_depthwise_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch);
 void fk_fast_avg_pool_s8(int8_t *out, const int8_t *in, const fk_window *w);
 void fk_fast_add_s8(int8_t *out, const int8_t *a, const int8_t *b, const fk_binary *p);

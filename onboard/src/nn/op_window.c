@@ -121,7 +121,7 @@ static int parse_conv(fk_step *step, const fk_model *m, const uint8_t *record)
         const uint64_t taps = volume(w->kernel_h, w->kernel_w, w->in_c);
         err = parse_weights(step, m, record, taps, taps * w->out_c);
     }
-    step->scratch_size = err == FK_OK ? fk_conv_s8_scratch_size(w) : 0;
+    step->scratch_size = err == FK_OK ? fk_fast_conv_s8_scratch_size(w) : 0;
     return err;
 }
 
@@ -136,7 +136,7 @@ static int parse_depthwise(fk_step *step, const fk_model *m, const uint8_t *reco
         const uint64_t taps = volume(w->kernel_h, w->kernel_w, 1);
         err = parse_weights(step, m, record, taps, taps * w->out_c);
     }
-    step->scratch_size = err == FK_OK ? fk_depthwise_s8_scratch_size(w) : 0;
+    step->scratch_size = err == FK_OK ? fk_fast_depthwise_s8_scratch_size(w) : 0;
     return err;
 }
 
