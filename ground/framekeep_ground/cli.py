@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except UserError as error:
         print(f"fk-ground: {error}", file=sys.stderr)
+        return error.status
     except BrokenPipeError:  # the reader of our output has left: nothing more to say to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:

@@ -165,6 +165,102 @@ Policy = Struct(
     "crc16" / Int16ub * "over all bytes before it: polynomial 0x1021, initial value 0xFFFF",
 )
 
+# --- The store: the log of frames in flash (docs/SPEC.md) -------------------------------------------
+
+STORE_MAGIC = 0x464B  # "FK"
+STORE_VERSION = 1
+# First byte of a record (fourth of a clean record). Any two differ in four bits, and from 00 and FF.
+STORE_KIND_CLEAN = 0x0F
+STORE_KIND_CHUNK = 0x33
+STORE_KIND_COMMIT = 0x3C
+STORE_KIND_MARKS = 0x55
+STORE_KIND_LOG = 0x5A
+STORE_CRC = 4  # bytes of the CRC-32 that ends every record
+STORE_RECORD_MIN = 24  # bytes of the smallest record: so many FF bytes end a segment's records
+STORE_PLACES_MAX = 0x4000  # grains of a segment
+STORE_CHUNK_MAX = 4096  # bytes of a picture in one chunk
+STORE_EXTENTS_MAX = 48  # chunks of a frame
+STORE_MARKS_MAX = 16  # marks of one record
+STORE_LOG_MAX = 240  # bytes of one record of the ring
+STORE_MARK_SENT = 0
+STORE_MARK_DELETED = 1
+STORE_MARK_RETIRED = 2
+STORE_MARK_IDS = 3
+
+StoreClean = Struct(
+    "magic" / Int16ub * "0x464B: FK",
+    "version" / Int8ub * "1",
+    "kind" / Int8ub * "0x0F",
+    "erase_count" / Int32ub * "of this segment, this erase included",
+    "generation" / Int32ub * "counts up with every write of the store",
+    "next_id" / Int32ub * "above every frame id in use at the time; 0 = all are used up",
+    "size_log2" / Int8ub * "of the segment's bytes",
+    "grain_log2" / Int8ub * "of the grain's bytes",
+    "segment_count" / Int16ub * "of the region",
+    "crc32" / Int32ub * "over the segment's number and the bytes before it",
+)
+
+StoreChunk = Struct(
+    "kind" / Int8ub * "0x33",
+    "number" / Int8ub * "of the chunk in its frame, from 0",
+    "length" / Int16ub * "bytes of the picture that follow this header, 1..4096",
+    "frame_id" / Int32ub * "as in its decision record",
+    "generation" / Int32ub * "when it was written",
+    "offset" / Int32ub * "of its first byte in the picture",
+    "payload_crc32" / Int32ub * "of the bytes that follow, as zlib computes it",
+    "crc32" / Int32ub * "over the segment's number and the bytes of this header before it",
+)
+
+StoreCommit = Struct(
+    "kind" / Int8ub * "0x3C",
+    "extent_count" / Int8ub * "chunks of the frame, 1..48: so many extents follow, then a CRC-32",
+    "value" / Int16ub * "what ranks the frame, 0..65535",
+    "frame_id" / Int32ub * "as in its decision record",
+    "generation" / Int32ub * "of two commits of one frame the newer counts",
+    "size" / Int32ub * "bytes of the picture: the sum of its extents",
+    "picture_crc32" / Int32ub * "of the whole picture, as zlib computes it",
+    "time" / BytesInteger(6) * "when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC",
+    "class_index" / Int8ub * "the class that decided",
+    "score" / Int8ub * "of that class, 0..255",
+    "box" / Box * "where the object is",
+    "model_id" / Bytes(8) * "first 8 bytes of the SHA-256 of the source model",
+    "flags" / Int8ub * "bit 0: was sent before this commit was written; others 0",
+    "tag" / Int8ub * "the caller's own",
+    "reserved" / Int16ub * "0",
+)
+
+StoreExtent = Struct(
+    "segment" / Int16ub * "where the chunk lies",
+    "place" / Int16ub * "grains from the start of that segment to the chunk's header",
+    "lap" / Int16ub * "low 16 bits of that segment's erase count",
+    "length" / Int16ub * "bytes of the picture in it",
+)
+
+StoreMarks = Struct(
+    "kind" / Int8ub * "0x55",
+    "count" / Int8ub * "1..16: so many marks follow, then a CRC-32",
+    "reserved" / Int16ub * "0",
+    "generation" / Int32ub * "when it was written",
+)
+
+StoreMark = Struct(
+    "frame_id" / Int32ub * "whom it concerns",
+    "generation" / Int32ub * "of the commit that it concerns, and of older ones of that frame",
+    "segment" / Int16ub * "where that commit lies",
+    "type_place"
+    / Int16ub
+    * "high 2 bits: 0 sent, 1 deleted, 2 segment retired, 3 id in use; low 14: its place",
+)
+
+StoreLog = Struct(
+    "kind" / Int8ub * "0x5A",
+    "size" / Int8ub * "1..240: so many bytes follow (a DecisionRecord), then a CRC-32",
+    "reserved" / Int16ub * "0",
+    "number" / Int32ub * "counts the records of the ring, wraps at 2^32",
+    "sent_below" / Int32ub * "all records before this number were sent",
+    "next_id" / Int32ub * "above every frame id in use at the time; 0 = all are used up",
+)
+
 # --- The registry: which format is written where --------------------------------------------------
 
 
@@ -202,6 +298,13 @@ FORMATS: tuple[Format, ...] = (
     Format("DecisionRecord", DecisionRecord, "FK_DECISION_RECORD", SPEC),
     Format("Policy", Policy, "FK_POLICY", SPEC),
     Format("PolicyClass", PolicyClass, "FK_POLICY_CLASS", SPEC),
+    Format("StoreClean", StoreClean, "FK_STORE_CLEAN", SPEC),
+    Format("StoreChunk", StoreChunk, "FK_STORE_CHUNK", SPEC),
+    Format("StoreCommit", StoreCommit, "FK_STORE_COMMIT", SPEC),
+    Format("StoreExtent", StoreExtent, "FK_STORE_EXTENT", SPEC),
+    Format("StoreMarks", StoreMarks, "FK_STORE_MARKS", SPEC),
+    Format("StoreMark", StoreMark, "FK_STORE_MARK", SPEC),
+    Format("StoreLog", StoreLog, "FK_STORE_LOG", SPEC),
     *(Format(name, struct, prefix, SPEC) for name, struct, prefix in FKM_FORMATS),
 )
 
