@@ -22,9 +22,10 @@ Mask = npt.NDArray[np.bool_]
 
 def remove_dead_channels(program: Program) -> int:
     """Changes the program in place; returns how many channels were removed."""
+    _drop_unread(program)
     known = ranges(program)
     needed = _needed(program, known)
-    keep = {b: np.flatnonzero(_at_least_one(mask)) for b, mask in needed.items() if not mask.all()}
+    keep = {b: np.flatnonzero(mask) for b, mask in needed.items() if not mask.all()}
     for op in program.ops:
         _shrink(op, program, known, keep)
     removed = 0
@@ -36,9 +37,14 @@ def remove_dead_channels(program: Program) -> int:
     return removed
 
 
-def _at_least_one(mask: Mask) -> Mask:
-    """A tensor of no channels would be no tensor."""
-    return mask if mask.any() else np.arange(len(mask)) == 0
+def _drop_unread(program: Program) -> None:
+    """Operators that lead to no output."""
+    read, kept = set(program.outputs), []
+    for op in reversed(program.ops):
+        if op.output in read:
+            read.update(op.inputs)
+            kept.append(op)
+    program.ops[:] = reversed(kept)
 
 
 def _needed(program: Program, known: dict[int, Range]) -> dict[int, Mask]:
@@ -51,7 +57,10 @@ def _needed(program: Program, known: dict[int, Range]) -> dict[int, Mask]:
         for op in reversed(program.ops):
             _require(op, program, known, needed)
         if sum(int(mask.sum()) for mask in needed.values()) == before:
-            return needed
+            empty = [mask for mask in needed.values() if not mask.any()]
+            if not empty:
+                return needed
+            empty[0][0] = True  # a tensor of no channels would be no tensor; what this one reads stays too
 
 
 def _require(op: Op, program: Program, known: dict[int, Range], needed: dict[int, Mask]) -> None:

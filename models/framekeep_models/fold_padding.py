@@ -13,29 +13,35 @@ def fold_padding(program: Program) -> int:
     for fill in [op for op in program.ops if isinstance(op, Fill)]:
         writers = [op for op in program.ops if op.output == fill.output]
         readers = [op for op in program.ops if fill.output in op.inputs]
-        if len(writers) == 2 and _foldable(fill, writers[1], readers) and fill.output not in program.outputs:
+        if fill.output in program.outputs or len(writers) != 2:
+            continue
+        if _foldable(fill, writers[1], readers, program.buffers[fill.output].shape):
             source = writers[1].inputs[0]
             for reader in readers:
-                _fold(fill, reader, source, program.buffers[source].shape)
+                _fold(fill, reader, source)
             program.ops = [op for op in program.ops if op not in writers]
             folded += 1
     return folded
 
 
-def _foldable(fill: Fill, copy: Op, readers: list[Op]) -> bool:
+def _foldable(fill: Fill, copy: Op, readers: list[Op], shape: tuple[int, ...]) -> bool:
     if fill.spatial is None or not isinstance(copy, Copy) or not readers:
         return False
     return all(
-        isinstance(op, Conv | Depthwise) and not isinstance(op, TransposeConv) and op.in_zero == fill.value
+        isinstance(op, Conv | Depthwise)
+        and not isinstance(op, TransposeConv)
+        and op.in_zero == fill.value
+        and (1, *op.geometry.in_shape) == shape  # not the padded map seen flattened or turned
         for op in readers
     )
 
 
-def _fold(fill: Fill, reader: Op, source: int, shape: tuple[int, ...]) -> None:
+def _fold(fill: Fill, reader: Op, source: int) -> None:
     assert isinstance(reader, Conv | Depthwise)
     assert fill.spatial is not None
     geo = reader.geometry
+    rows, columns, channels = fill.inner
     pad = (geo.pad[0] + fill.spatial[0], geo.pad[1] + fill.spatial[1])
-    reader.geometry = replace(geo, in_shape=(shape[1], shape[2], shape[3]), pad=pad)
+    reader.geometry = replace(geo, in_shape=(rows, columns, channels), pad=pad)
     reader.inputs = (source,)
     reader.nodes = (*fill.nodes, *reader.nodes)

@@ -42,7 +42,9 @@ def pad(state: Lowering, node: Operator) -> None:
     spatial = None
     if len(amounts) == 4 and given.shape[0] == 1 and amounts[0] == amounts[3] == [0, 0]:
         spatial = (amounts[1][0], amounts[2][0])
-    fill = Fill(inputs=(), output=output, nodes=(node.index,), value=value, spatial=spatial)
+    fill = Fill(
+        inputs=(), output=output, nodes=(node.index,), value=value, spatial=spatial, inner=given.shape[1:]
+    )
     state.ops.append(fill)
     box = Box(given.shape, strides(given.shape), steps, 0, offset)
     state.ops += copies(source, output, box, (node.index,))

@@ -19,6 +19,7 @@ class Fill(Op):
     kind: ClassVar[Kind] = Kind.FILL
     value: int
     spatial: tuple[int, int] | None = None  # rows above and columns left, if it pads only those of a map
+    inner: tuple[int, ...] = ()  # and that map's rows, columns, channels; its buffer may have another view
 
     def fields(self, constants: Constants) -> dict[str, Any]:  # noqa: ARG002
         return {"value": self.value}
