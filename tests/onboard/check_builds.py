@@ -55,7 +55,9 @@ class Tree:
 
     @property
     def headers(self) -> list[Path]:
-        return sorted([*(self.onboard / "include").rglob("*.h"), *(self.onboard / "src").rglob("*.h")])
+        """Those that stand alone; an *_inline.h may be a template that its includer fills in."""
+        found = [*(self.onboard / "include").rglob("*.h"), *(self.onboard / "src").rglob("*.h")]
+        return sorted(path for path in found if not path.name.endswith("_inline.h"))
 
     @property
     def includes(self) -> list[str]:
