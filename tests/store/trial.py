@@ -22,7 +22,7 @@ class Verdict:
     evicted: int
     deleted: int
     checked: int
-    retired: int
+    failed: int
     operations: int
 
 
@@ -42,7 +42,7 @@ def _verdict(report: object) -> Verdict:
     return Verdict(
         ffi.string(r.failure).decode(),  # type: ignore[attr-defined]
         *(int(getattr(r, k)) for k in ("cuts", "mounts", "appended", "refused", "evicted", "deleted")),
-        *(int(getattr(r, k)) for k in ("checked", "wear_retired", "operations")),
+        *(int(getattr(r, k)) for k in ("checked", "failed", "operations")),
     )
 
 

@@ -420,7 +420,8 @@ static int begin(trial *t, const fk_trial_config *config, fk_trial_report *repor
 static void end(trial *t)
 {
     t->report->operations += t->chip.operations;
-    t->report->wear_retired += t->store.retired;
+    for (uint32_t i = 0; i < t->chip.flash.segment_count; i++)
+        t->report->failed += t->chip.bad[i] != FK_BAD_NOT;
     fk_flash_emulator_close(&t->chip);
     free(t->segments);
     free(t->slots);

@@ -29,7 +29,8 @@ typedef struct {
 } fk_trial_config;
 
 typedef struct {
-    uint64_t cuts, mounts, appended, refused, evicted, deleted, checked, wear_retired;
+    uint64_t cuts, mounts, appended, refused, evicted, deleted, checked;
+    uint64_t failed;                  /* segments of the chip that failed                */
     uint64_t operations;              /* programs and erases                            */
     char failure[FK_TRIAL_TEXT];      /* "" when every promise was kept                  */
 } fk_trial_report;

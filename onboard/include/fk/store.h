@@ -137,8 +137,7 @@ typedef struct {
     uint16_t cursor;          /* of mount                                              */
     uint16_t smallest;        /* grains of the smallest segment                         */
     uint8_t  phase;           /* of mount                                              */
-    uint8_t  suspect;         /* 1 until the first erase: the oldest clean segment may
-                                 have been touched by a program that was cut short       */
+    uint8_t  unsaved;         /* a segment was retired, and no mark says so yet           */
     uint8_t  idled;           /* fk_store_idle was called since the last append           */
     uint8_t  uncounted;       /* of mount: live counts are to be made anew                */
     uint8_t  pool_count, ring_count, marks_count, head_count, head_limit, spare;

@@ -373,16 +373,29 @@ static int write_waiting(fk_store *store, const fk_store_mark *extra)
     }
     if (extra != NULL)
         marks[n++] = *extra;
+    for (uint32_t i = 0; store->unsaved && i < store->cfg->flash->segment_count; i++) {
+        if (!(store->cfg->segments[i].place & FK_UNSAVED) ||
+            fk_store_state(store, i) != FK_STATE_RETIRED)
+            continue;
+        if (n == FK_MARKS_RECORD)
+            break;
+        marks[n++] = (fk_store_mark){0, 0, (uint16_t)i, 0, FK_MARK_RETIRED};
+    }
     int r = n > 0 ? fk_store_write_marks(store, marks, n) : FK_OK;
-    if (r >= 0)
-        store->marks_count = 0;
-    return r;
+    if (r < 0)
+        return r;
+    store->marks_count = 0;
+    store->unsaved = n == FK_MARKS_RECORD; /* then there may be more */
+    for (uint32_t i = 0; i < n; i++)
+        if (marks[i].type == FK_MARK_RETIRED)
+            store->cfg->segments[marks[i].segment].place = 0;
+    return FK_OK;
 }
 
 static int ensure_marks(fk_store *store, int insist)
 {
     uint32_t grains = fk_store_grains(
-        store, FK_MARKS_FIXED + (FK_STORE_MARKS_MAX + 1) * FK_MARK_SIZE + FK_CRC_SIZE);
+        store, FK_MARKS_FIXED + FK_MARKS_RECORD * FK_MARK_SIZE + FK_CRC_SIZE);
     if (fk_store_marks_fit(store, grains))
         return FK_OK;
     int r = insist ? fk_store_insist(store, 1) : fk_store_ensure(store, 1);
@@ -393,7 +406,7 @@ int fk_store_sync(fk_store *store)
 {
     if (store->phase != FK_MOUNTED)
         return FK_ERR_STATE;
-    if (store->marks_count == 0)
+    if (store->marks_count == 0 && !store->unsaved)
         return FK_OK;
     int r = ensure_marks(store, 0);
     return r < 0 ? r : write_waiting(store, NULL);
@@ -683,7 +696,7 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
         store->top_id = meta->frame_id;
         store->saved = 0;
     }
-    if (store->marks_count > 0)
+    if (store->marks_count > 0 || store->unsaved)
         fk_store_sync(store); /* what cannot be written now waits */
     /* Where nobody calls fk_store_idle, a little is won ahead each time, so that a large
      * frame does not have to win all at once. */

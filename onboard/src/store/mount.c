@@ -66,26 +66,6 @@ int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
 
 /* ---- pass 1 */
 
-/* The pool is kept by generation, oldest first. What does not fit is as good as dead. */
-static void found_clean(fk_store *store, uint32_t segment, uint32_t generation)
-{
-    uint32_t at = store->pool_count;
-    while (at > 0 && is_newer(fk_store_noted(store, at - 1), generation))
-        at--;
-    if (at == FK_STORE_POOL_MAX)
-        return;
-    if (store->pool_count == FK_STORE_POOL_MAX)
-        store->cfg->segments[store->pool[--store->pool_count]].live = FK_STATE_DATA;
-    for (uint32_t i = store->pool_count; i > at; i--) {
-        store->pool[i] = store->pool[i - 1];
-        fk_store_note(store, i, fk_store_noted(store, i - 1));
-    }
-    store->pool_count++;
-    store->pool[at] = (uint16_t)segment;
-    fk_store_note(store, at, generation);
-    store->cfg->segments[segment].live = FK_STATE_CLEAN;
-}
-
 static void look_at_segment(fk_store *store, uint32_t segment)
 {
     const fk_flash *flash = store->cfg->flash;
@@ -113,10 +93,10 @@ static void look_at_segment(fk_store *store, uint32_t segment)
 
     fk_store_record rec;
     int r = fk_store_peek(store, segment, first, &rec, &w);
-    if (r == 0) {
-        found_clean(store, segment, generation);
+    /* Found clean, it is erased again before use all the same: a program cut short may have
+     * begun here without a trace that can be read. */
+    if (r == 0)
         return;
-    }
     s->place = (uint16_t)first;
     if (r < 0)
         return;
@@ -135,12 +115,37 @@ static void look_at_segment(fk_store *store, uint32_t segment)
 
 /* ---- marks: pass 4 */
 
+static int lists(const fk_store *store, uint32_t segment)
+{
+    for (uint32_t i = 0; i < store->extent_count; i++)
+        if (store->extents[i].segment == segment)
+            return 1;
+    return store->meta_segment == segment;
+}
+
+/* What is still read there was moved or forgotten before the erase that failed. */
+static void apply_retired(fk_store *store, uint32_t segment)
+{
+    if (segment >= store->cfg->flash->segment_count ||
+        fk_store_state(store, segment) != FK_STATE_DATA)
+        return;
+    for (uint32_t i = (uint32_t)store->frames + store->ghosts; i-- > 0;) {
+        fk_store_slot *slot = &store->cfg->slots[i];
+        if ((slot->segment & FK_SLOT_GHOST) || fk_store_slot_load(store, slot) < 0 ||
+            !lists(store, segment))
+            continue;
+        fk_store_account(store, -1);
+        fk_store_slot_remove(store, slot);
+    }
+    fk_store_retire(store, segment);
+    store->cfg->segments[segment].place = 0;
+    store->unsaved = 0;
+}
+
 static void apply(fk_store *store, const fk_store_mark *mark)
 {
     if (mark->type == FK_MARK_RETIRED) {
-        if (mark->segment < store->cfg->flash->segment_count &&
-            store->cfg->segments[mark->segment].live == FK_STATE_DATA)
-            fk_store_retire(store, mark->segment);
+        apply_retired(store, mark->segment);
         return;
     }
     fk_store_use_id(store, mark->id);
@@ -246,14 +251,6 @@ static int is_intact(const fk_store *store)
         size += e->length;
     }
     return size == store->meta.size;
-}
-
-static int lists(const fk_store *store, uint32_t segment)
-{
-    for (uint32_t i = 0; i < store->extent_count; i++)
-        if (store->extents[i].segment == segment)
-            return 1;
-    return store->meta_segment == segment;
 }
 
 /* Of two commits of one frame the newer counts. That the older one is intact too means
@@ -362,7 +359,6 @@ static void finish(fk_store *store)
             s->wear = (uint16_t)mean; /* an erase was cut short; its count is as good as any */
         s->place &= FK_HAS_MARKS;
     }
-    store->suspect = store->pool_count > 0;
     if (store->uncounted)
         fk_store_recount(store);
     fk_store_ring_mount(store);

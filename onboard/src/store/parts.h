@@ -33,6 +33,7 @@ enum {
     FK_HAS_MARKS  = 0x8000, /* marks must be carried on before the erase       */
     FK_LAP_LOST   = 0x4000, /* its erase count could not be read                */
     FK_FAILING    = 0x0001, /* not to be written any more; retired when empty    */
+    FK_UNSAVED    = 0x0002, /* retired, and no mark says so yet                    */
 
     /* fk_store_slot */
     FK_SLOT_VERIFIED = 0x8000, FK_SLOT_SENT = 0x4000, FK_SLOT_PLACE = 0x3FFF, /* .place */
@@ -73,7 +74,7 @@ uint32_t fk_store_segment_grains(const fk_store *store, uint32_t segment);
 uint32_t fk_store_address(const fk_store *store, uint32_t segment, uint32_t place);
 uint32_t fk_store_first_place(const fk_store *store);
 uint32_t fk_store_seed(uint32_t segment);
-/* While mounting, the write buffer is a notebook: row i of the pool, and of the ring after it.
+/* While mounting, the write buffer is a notebook: first numbers of the ring's segments.
  * What was read once is not asked again: cells that an erase left undecided may answer otherwise. */
 void fk_store_note(fk_store *store, uint32_t index, uint32_t value);
 uint32_t fk_store_noted(const fk_store *store, uint32_t index);
@@ -106,8 +107,6 @@ void fk_store_retire(fk_store *store, uint32_t segment);
 void fk_store_fail(fk_store *store, uint32_t segment);
 /* Erases a segment that holds nothing needed and puts it into the pool. */
 int fk_store_erase(fk_store *store, uint32_t segment);
-/* Erases the oldest clean segment once more: after a cut its state is not known. */
-void fk_store_renew(fk_store *store);
 /* Makes sure that the highest id in use stays known when something is erased. */
 void fk_store_save_ids(fk_store *store);
 /* Takes the oldest clean segment out of the pool. */

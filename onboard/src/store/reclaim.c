@@ -168,7 +168,7 @@ static int move_all(fk_store *store, uint32_t victim)
     return FK_OK;
 }
 
-static int still_needed(fk_store *store, const fk_store_mark *mark, uint32_t victim)
+static int still_needed(fk_store *store, const fk_store_mark *mark)
 {
     const fk_store_slot *slot;
     fk_store_window w = {.size = 0};
@@ -178,7 +178,7 @@ static int still_needed(fk_store *store, const fk_store_mark *mark, uint32_t vic
         slot = fk_store_slot_of(store, mark->id);
         return slot != NULL && (slot->place & FK_SLOT_SENT);
     case FK_MARK_DELETED: /* as long as the commit could still be found */
-        return mark->segment != victim && mark->segment < store->cfg->flash->segment_count &&
+        return mark->segment < store->cfg->flash->segment_count &&
                fk_store_peek(store, mark->segment, mark->place, &rec, &w) > 0 &&
                rec.kind == FK_KIND_COMMIT && rec.id == mark->id &&
                rec.generation == mark->generation;
@@ -209,7 +209,7 @@ static int carry_marks(fk_store *store, uint32_t victim, fk_store_mark *marks)
                 r = fk_store_write_marks(store, marks, FK_MARKS_RECORD);
                 n = 0;
             }
-            if (still_needed(store, &found[i], victim))
+            if (still_needed(store, &found[i]))
                 marks[n++] = found[i];
         }
         place += rec.grains;
@@ -274,7 +274,7 @@ int fk_store_reclaim(fk_store *store)
     fk_store_mark marks[FK_MARKS_RECORD];
     int r = move_all(store, victim);
     int waiting = r < 0 ? r : carry_marks(store, victim, marks);
-    for (uint32_t i = 0; waiting > 0 && i < store->cfg->flash->segment_count; i++) {
+    for (uint32_t i = 0; waiting != 0 && i < store->cfg->flash->segment_count; i++) {
         /* No room for them anywhere: another dead segment, with marks that have served. */
         fk_store_mark other[FK_MARKS_RECORD];
         if (fk_store_is_dead(store, i) && carry_marks(store, i, other) == 0) {
@@ -283,8 +283,10 @@ int fk_store_reclaim(fk_store *store)
         }
     }
     /* At the very end they wait in RAM for the segment itself to be erased. */
-    if (waiting < 0 || (waiting > 0 && store->frames > 0))
-        return waiting < 0 ? waiting : 0;
+    if (r < 0 || (waiting != 0 && store->frames > 0))
+        return 0;
+    if (waiting < 0)
+        waiting = FK_MARKS_RECORD;
     fk_store_save_ids(store);
     fk_store_erase(store, victim); /* a failure retires it, which is progress too */
     if (waiting > 0)
@@ -292,21 +294,27 @@ int fk_store_reclaim(fk_store *store)
     return 1;
 }
 
-/* Whether `count` segments are clean, and enough to move what the largest holds. */
+/* Whether `count` segments are clean, and beside them enough is clean or needs no more than
+ * an erase to move what the largest holds: with the commits anew that may take two. */
 static int is_enough(const fk_store *store, uint32_t count)
 {
-    uint32_t grains = 0;
-    for (uint32_t i = 0; i < store->pool_count; i++)
-        grains += fk_store_segment_grains(store, store->pool[i]);
-    return store->pool_count >= count &&
-           grains >= 2 * store->cfg->flash->segment_size / store->grain;
+    uint32_t largest = store->cfg->flash->segment_size / store->grain;
+    uint32_t ready = 0, grains = 0;
+    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++) {
+        uint32_t flags = store->cfg->segments[i].place;
+        if (fk_store_state(store, i) == FK_STATE_CLEAN ||
+            (fk_store_is_dead(store, i) && !(flags & (FK_FAILING | FK_HAS_MARKS)))) {
+            ready++;
+            grains += fk_store_segment_grains(store, i);
+        }
+    }
+    return store->pool_count >= count && ready >= count + 2 && grains >= 2 * largest;
 }
 
 int fk_store_ensure(fk_store *store, uint32_t count)
 {
-    count += 2; /* what a segment holds, and commits anew, may take two to move to */
     /* What moves wins at least an eighth of a segment; a failing segment wins nothing. */
-    uint32_t turns = 8 * count + store->cfg->flash->segment_count;
+    uint32_t turns = 8 * count + 16 + store->cfg->flash->segment_count;
     while (!is_enough(store, count) && turns-- > 0)
         if (fk_store_reclaim(store) <= 0)
             return FK_ERR_NOSPC;
@@ -326,12 +334,9 @@ int fk_store_idle(fk_store *store)
     if (store->phase != FK_MOUNTED)
         return FK_ERR_STATE;
     store->idled = 1;
-    if (store->marks_count > 0)
-        return fk_store_sync(store) >= 0;
-    if (store->suspect) {
-        fk_store_renew(store);
-        return 1;
-    }
+    if (store->marks_count > 0 || store->unsaved)
+        if (fk_store_sync(store) >= 0)
+            return 1;
     if (store->pool_count >= store->spare)
         return 0;
     return fk_store_reclaim(store) > 0;

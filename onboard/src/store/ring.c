@@ -47,7 +47,7 @@ void fk_store_ring_drop(fk_store *store)
 void fk_store_ring_found(fk_store *store, uint32_t segment, uint32_t number)
 {
     uint32_t at = store->ring_count;
-    while (at > 0 && is_before(number, fk_store_noted(store, FK_STORE_POOL_MAX + at - 1)))
+    while (at > 0 && is_before(number, fk_store_noted(store, at - 1u)))
         at--;
     if (store->ring_count == store->cfg->log_segments) {
         /* one that had been given back and was not erased yet */
@@ -57,16 +57,16 @@ void fk_store_ring_found(fk_store *store, uint32_t segment, uint32_t number)
         at--;
         for (uint32_t i = 0; i < at; i++) {
             store->ring[i] = store->ring[i + 1];
-            fk_store_note(store, FK_STORE_POOL_MAX + i, fk_store_noted(store, FK_STORE_POOL_MAX + i + 1));
+            fk_store_note(store, i, fk_store_noted(store, i + 1));
         }
     } else {
         for (uint32_t i = store->ring_count++; i > at; i--) {
             store->ring[i] = store->ring[i - 1];
-            fk_store_note(store, FK_STORE_POOL_MAX + i, fk_store_noted(store, FK_STORE_POOL_MAX + i - 1));
+            fk_store_note(store, i, fk_store_noted(store, i - 1));
         }
     }
     store->ring[at] = (uint16_t)segment;
-    fk_store_note(store, FK_STORE_POOL_MAX + at, number);
+    fk_store_note(store, at, number);
     store->cfg->segments[segment].live = FK_STATE_RING;
 }
 

@@ -60,7 +60,8 @@ void fk_store_retire(fk_store *store, uint32_t segment)
     if (fk_store_state(store, segment) == FK_STATE_RETIRED)
         return;
     store->cfg->segments[segment].live = FK_STATE_RETIRED;
-    store->cfg->segments[segment].place = 0;
+    store->cfg->segments[segment].place = FK_UNSAVED;
+    store->unsaved = 1;
     store->usable -= fk_store_segment_grains(store, segment);
     store->retired++;
 }
@@ -218,33 +219,16 @@ int fk_store_erase(fk_store *store, uint32_t segment)
     return FK_OK;
 }
 
-static uint16_t take(fk_store *store)
+int fk_store_open(fk_store *store, fk_store_head *head)
 {
-    uint16_t segment = store->pool[0];
+    if (store->pool_count == 0)
+        return FK_ERR_NOSPC;
+    head->segment = store->pool[0];
+    head->place = (uint16_t)fk_store_first_place(store);
     store->pool_count--;
     for (uint32_t i = 0; i < store->pool_count; i++)
         store->pool[i] = store->pool[i + 1];
-    store->cfg->segments[segment].live = FK_STATE_DATA;
-    return segment;
-}
-
-void fk_store_renew(fk_store *store)
-{
-    store->suspect = 0;
-    if (store->pool_count > 0)
-        fk_store_erase(store, take(store)); /* goes to the end of the pool */
-}
-
-int fk_store_open(fk_store *store, fk_store_head *head)
-{
-    /* The oldest clean segment is always the next to be opened. So if power was cut
-     * while one was, it is the oldest that is found clean, whatever its bytes say. */
-    if (store->suspect)
-        fk_store_renew(store);
-    if (store->pool_count == 0)
-        return FK_ERR_NOSPC;
-    head->segment = take(store);
-    head->place = (uint16_t)fk_store_first_place(store);
+    store->cfg->segments[head->segment].live = FK_STATE_DATA;
     return FK_OK;
 }
 
