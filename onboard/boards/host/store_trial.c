@@ -363,9 +363,11 @@ static int step_sent(trial *t)
 static int step(trial *t)
 {
     uint32_t what = chance(t, 16);
-    fk_store_report now;
-    fk_store_stats(&t->store, &now);
-    t->tight = now.clean + now.dead < 3;
+    uint32_t ready = 0; /* clean, or dead with no mark to be carried first */
+    for (uint32_t i = 0; i < t->chip.flash.segment_count; i++)
+        ready += (t->segments[i].live == 0 && !(t->segments[i].place & 0x8000)) ||
+                 t->segments[i].live == 0x4000;
+    t->tight = ready < 3;
     if (what < 8)
         return step_append(t);
     if (what < 10)
