@@ -114,7 +114,7 @@ PERSON = GridRecipe(
     fit=FitConfig(epochs=16, batch=64, average=0.99),
     limits="""\
 Trained on pictures of all the licences named above, some of them research-only or unknown: not for a product
-without a look at them. Statues and mannequins are found as well. Persons under 1 % of the frame are mostly
+without a look at them. Statues and mannequins are found as well. Persons under 4 % of the frame are mostly
 missed.""",
 )
 RECIPES = {recipe.name: recipe for recipe in (SHIP, SHELF, PERSON)}
