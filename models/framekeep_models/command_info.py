@@ -46,8 +46,8 @@ def _summary(path: Path, info: ImageInfo) -> dict[str, Any]:
         "image": str(path),
         "model_id": h["model_id"].hex(),
         "image_bytes": h["image_size"],
-        "arena_bytes": info.arena_bytes,
-        "tensor_bytes": h["arena_size"],
+        "arena_bytes": h["arena_size"],
+        "host_arena_bytes": info.arena_bytes,
         "macs": sum(layer.macs for layer in info.layers),
         "weight_bytes": sum(layer.weight_bytes for layer in info.layers),
         "input": {
@@ -102,7 +102,8 @@ def _text(path: Path, info: ImageInfo) -> str:
     s = _summary(path, info)
     shape = "x".join(map(str, s["input"]["shape"][1:]))
     lines = [
-        f"{path}: id {s['model_id']}, {s['image_bytes']:,} bytes, arena {s['arena_bytes']:,} bytes",
+        f"{path}: id {s['model_id']}, {s['image_bytes']:,} bytes, arena {s['arena_bytes']:,} bytes "
+        f"({s['host_arena_bytes']:,} on this host, with its kernels' scratch)",
         f"  input   {shape} {s['input']['order']} {s['input']['fit']}, "
         f"scale {s['input']['scale']:.6g}, zero point {s['input']['zero_point']}",
         f"  classes {', '.join(s['labels']) if any(s['labels']) else s['class_count']}",

@@ -13,7 +13,7 @@ from framekeep_models.command_compile import add_model_arguments, compile_file, 
 from framekeep_models.compile import Options
 from framekeep_models.program import ModelError
 from framekeep_models.tflite_model import ModelFileError
-from framekeep_models.verify import HOST, golden_file, host_backends, picture_inputs, verify
+from framekeep_models.verify import HOST, check_golden, golden_file, host_backends, picture_inputs, verify
 
 EXAMPLES = """examples:
   fk-models verify person.tflite                        32 seeded inputs
@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     inputs, golden = None, None
     if options.golden:
         inputs, golden = golden_file(options.golden)
+        check_golden(options.golden, inputs, Engine(compiled.image).input_shapes)
     elif options.images:
         inputs = picture_inputs(options.images, Engine(compiled.image))
     try:

@@ -5,10 +5,12 @@ there to be looked at, and the optimised one, tensor by tensor while it runs (th
 tensor may have lost the channels that are constant or unused.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -231,8 +233,18 @@ def golden_file(path: Path) -> tuple[list[Int8Array], list[Int8Array]]:
             base = path.parent.parent / f"{path.stem.rsplit('_', 1)[0]}.npz"
             with np.load(base) as arrays:
                 inputs = arrays["inputs"]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, EOFError, BadZipFile) as error:
         raise ModelError(f"{path}: not a golden file with inputs and outputs: {error}") from error
     if len(inputs) != len(outputs):
         raise ModelError(f"{path}: {len(inputs)} inputs but {len(outputs)} outputs")
     return list(inputs), list(outputs)
+
+
+def check_golden(path: Path, inputs: Sequence[Int8Array], shapes: Sequence[tuple[int, ...]]) -> None:
+    """Refuses the golden file of another model, by what its inputs look like."""
+    wanted = math.prod(shapes[0])
+    if len(shapes) == 1 and all(x.dtype == np.int8 and x.size == wanted for x in inputs):
+        return
+    takes = " and ".join("x".join(map(str, shape)) for shape in shapes)
+    given = f"{inputs[0].dtype} {'x'.join(map(str, inputs[0].shape))}"
+    raise ModelError(f"{path}: inputs of {given}, the model takes int8 {takes}; is it another model's file?")

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 from framekeep_onboard import FkError
 
@@ -41,10 +42,17 @@ decisions, the flash and the downlink. Exit status 1 where one differs.""",
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"fk-sim: {message}; see {self.prog} --help\n")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status: 0, 1 for a failed check, 2 for bad input."""
     arguments = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="fk-sim", description="A mission on a desk: image datasets through the flight code."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -5,7 +5,7 @@ import json
 import shlex
 import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -60,9 +60,9 @@ def add_flight_arguments(parser: ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isascii() and text.isdecimal() else 0
     if value < 1:
-        raise ValueError(text)
+        raise ArgumentTypeError(f"{text} is no whole number from 1")
     return value
 
 

@@ -65,7 +65,7 @@ def key_lines(text: str) -> dict[Key, int]:
 def closest(word: str, known: Sequence[str]) -> str:
     """`; did you mean "x"?`, or the known words where none is near."""
     near = difflib.get_close_matches(word, known, 1, 0.5)
-    return f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
+    return f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(set(known)))}"
 
 
 def _show(value: object) -> str:

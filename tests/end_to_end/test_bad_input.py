@@ -180,7 +180,12 @@ def test_options_out_of_range_are_usage_errors(capfd, pictures, tmp_path, words)
     with pytest.raises(SystemExit) as caught:
         main([*run(pictures), "--out", str(tmp_path / "o"), *words])
     assert caught.value.code == 2
-    assert words[0] in capfd.readouterr().err
+    error = capfd.readouterr().err
+    assert error.startswith("fk-sim: ")
+    assert error.endswith("see fk-sim run --help\n")
+    assert error.count("\n") == 1
+    assert words[0] in error
+    assert "_count" not in error
 
 
 @pytest.mark.parametrize("limit", [4096, 100_000], ids=["small", "in the flash image"])

@@ -41,7 +41,11 @@ def test_info_tells_the_layers_and_draws_the_arena(tflite: Path, tmp_path: Path,
     assert info["input"]["shape"] == [1, 16, 16, 3]
     assert info["layers"][0]["macs"] == 8 * 8 * 8 * 27
     assert [layer["kind"] for layer in info["layers"]][:3] == ["CONV", "DEPTHWISE", "CONV"]
-    assert max(layer["live_bytes"] for layer in info["layers"]) <= info["tensor_bytes"]
+    assert (
+        max(layer["live_bytes"] for layer in info["layers"])
+        <= info["arena_bytes"]
+        <= info["host_arena_bytes"]
+    )
     with Image.open(plot) as picture:
         assert np.asarray(picture).std() > 10
     assert main(["info", str(out)]) == 0
@@ -73,6 +77,50 @@ def test_verify_fails_on_a_golden_file_that_differs(tflite: Path, tmp_path: Path
     np.savez(golden, inputs=inputs, outputs=np.full((2, 2), 3, np.int8))
     assert main(["verify", str(tflite), "--golden", str(golden), "--json"]) == 1
     assert not json.loads(capsys.readouterr().out)["passed"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"no archive"])
+def test_a_golden_file_that_is_none_is_refused_in_one_line(
+    tflite: Path, tmp_path: Path, content: bytes, capsys
+) -> None:
+    golden = tmp_path / "golden.npz"
+    golden.write_bytes(content)
+    assert main(["verify", str(tflite), "--golden", str(golden)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"fk-models: {golden}: not a golden file")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((1, 20, 20, 3), np.int8), ((1, 16, 16, 3), np.float32)])
+def test_the_golden_file_of_another_model_is_refused_in_one_line(
+    tflite: Path, tmp_path: Path, shape: tuple[int, ...], dtype: type, capsys
+) -> None:
+    golden = tmp_path / "golden.npz"
+    np.savez(golden, inputs=np.zeros((2, *shape), dtype), outputs=np.zeros((2, 2), np.int8))
+    assert main(["verify", str(tflite), "--golden", str(golden)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"fk-models: {golden}: ")
+    assert "another model" in error and "model takes int8 1x16x16x3" in error
+    assert error.count("\n") == 1
+
+
+def test_compile_and_info_agree_on_the_arena(tflite: Path, tmp_path: Path, capsys) -> None:
+    image = str(tmp_path / "net.fkm")
+    assert main(["compile", str(tflite), "-o", image, "--json"]) == 0
+    compiled = json.loads(capsys.readouterr().out)
+    assert main(["info", image, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["arena_bytes"] == compiled["arena_bytes"]
+
+
+@pytest.mark.parametrize("words", [["compile"], ["compile", "x", "-o", "y", "--arena", "many"], ["fly"], []])
+def test_a_wrong_option_is_one_line_that_names_the_help(words: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("fk-models: ")
+    assert error.endswith("--help\n")
+    assert error.count("\n") == 1
 
 
 def test_an_unsupported_operator_is_named_with_its_node(tmp_path: Path, capsys) -> None:

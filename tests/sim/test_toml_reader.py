@@ -28,3 +28,4 @@ def test_keys_of_an_inline_table_are_on_its_line() -> None:
 def test_the_closest_word_is_offered_and_else_all() -> None:
     assert closest("qualty", ["quality", "mode"]) == 'did you mean "quality"?'
     assert closest("zzz", ["quality", "mode"]) == "known are mode, quality"
+    assert closest("zzz", ["mode", "quality", "mode"]) == "known are mode, quality"
