@@ -33,9 +33,9 @@ enum {
 };
 
 typedef enum {
-    FK_STORE_PACKED = 0, /* frames share segments and are moved to win room: keeps most   */
-    FK_STORE_CHAIN  = 1  /* nothing is moved to win room, only to level wear: writes least;
-                            for frames of half a segment and more                        */
+    FK_STORE_PACKED = 0, /* keeps most: segments are filled to nine tenths and moved often   */
+    FK_STORE_CHAIN  = 1  /* writes least: a fifth stays free, so that most segments are dead
+                            as a whole before they are needed again                        */
 } fk_store_profile;
 
 /* What is kept beside the picture. */
@@ -76,10 +76,10 @@ typedef struct {
     uint16_t slot_count;        /* 1..65535                                           */
     uint8_t  profile;           /* fk_store_profile                                   */
     uint8_t  log_segments;      /* segments of the ring of records: 0, or 2..32        */
-    uint8_t  spare_segments;    /* kept free of frames so that fk_store_idle can erase
-                                   ahead: a picture of n segments needs n + 2; 0: 3     */
-    uint8_t  fill;              /* packed only: share of the rest that frames may take,
-                                   in 1/256; 0: 243 (95 %)                            */
+    uint8_t  spare_segments;    /* 2..31, kept free of frames so that fk_store_idle can
+                                   erase ahead: a picture of n segments needs n + 2; 0: 3 */
+    uint8_t  fill;              /* share of the rest that frames may take, in 1/256: what is
+                                   left makes moves rare; 0: 232, in chains 210         */
     uint16_t wear_spread;       /* erases that a segment may lag behind the most worn
                                    before its content is moved; 0: 32                  */
     uint8_t  trust_writes;      /* 0 reads back what was programmed and erased          */

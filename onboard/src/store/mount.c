@@ -159,9 +159,10 @@ static void apply(fk_store *store, const fk_store_mark *mark)
         slot->place |= FK_SLOT_SENT;
         return;
     }
+    if (slot->segment != mark->segment)
+        store->unfinished = slot->segment; /* an older copy: goes before the mark may go */
     fk_store_account(store, -1);
-    store->frames--;
-    *slot = store->cfg->slots[store->frames];
+    fk_store_slot_remove(store, slot);
 }
 
 static void read_marks(fk_store *store, uint32_t segment, int only_deleted)

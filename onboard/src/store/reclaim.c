@@ -13,7 +13,7 @@ uint32_t fk_store_limit(const fk_store *store)
     if (store->usable <= kept_free)
         return 0;
     uint32_t limit = store->usable - kept_free;
-    uint32_t fill = cfg->fill ? cfg->fill : cfg->profile == FK_STORE_CHAIN ? 210u : 236u;
+    uint32_t fill = cfg->fill ? cfg->fill : cfg->profile == FK_STORE_CHAIN ? 210u : 232u;
     return (uint32_t)((uint64_t)limit * fill / 256);
 }
 
@@ -177,7 +177,9 @@ static int still_needed(fk_store *store, const fk_store_mark *mark)
     case FK_MARK_SENT:
         slot = fk_store_slot_of(store, mark->id);
         return slot != NULL && (slot->place & FK_SLOT_SENT);
-    case FK_MARK_DELETED: /* as long as the commit could still be found */
+    case FK_MARK_DELETED: /* as long as the commit, or one that it replaced, could be found */
+        if (store->unfinished != FK_NO_SEGMENT)
+            return 1;
         return mark->segment < store->cfg->flash->segment_count &&
                fk_store_peek(store, mark->segment, mark->place, &rec, &w) > 0 &&
                rec.kind == FK_KIND_COMMIT && rec.id == mark->id &&
