@@ -143,6 +143,14 @@ static int check_tensors(const fk_model *m)
     return FK_OK;
 }
 
+/* Do the operator's own tensors end below its scratch? */
+static int below(const fk_step *step, uint32_t top)
+{
+    return step->input.offset + step->input.size <= top &&
+           step->input2.offset + step->input2.size <= top &&
+           step->output.offset + step->output.size <= top;
+}
+
 /* Every operator, and how far up the scratch that the kernels of this build
  * want reaches. That of streamed ones lies above the bands of all, and their
  * state above everything that they write. */
@@ -157,7 +165,8 @@ static int check_operators(fk_model *m)
             return err;
         }
         const uint32_t top = fk_model_top(m, i < m->stream_count ? 0 : i);
-        if (step.scratch_size > ARENA_MAX || top > m->tensors_end || top % FK_ARENA_ALIGN) {
+        if (step.scratch_size > ARENA_MAX || top > m->tensors_end || top % FK_ARENA_ALIGN ||
+            !below(&step, top)) {
             return FK_ERR_CORRUPT;
         }
         const uint32_t end = top + align16((uint32_t)step.scratch_size);
