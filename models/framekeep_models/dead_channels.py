@@ -99,6 +99,8 @@ def foldable(op: Conv, given: Range) -> Mask:
 def _read_by(op: Conv, given: Range, wanted: Mask) -> Mask:
     """The input channels whose value matters to an output channel that is wanted."""
     used = np.any(op.weights[wanted] != 0, axis=(0, 1, 2))
+    if len(used) % len(given.low):
+        return np.ones(len(given.low), bool)  # read through a view that cuts its channels apart
     used = used.reshape(-1, len(given.low)).any(axis=0)  # a fully connected layer reads a flattened map
     return np.asarray(used & ~foldable(op, given))
 

@@ -56,15 +56,22 @@ def ranges(program: Program) -> dict[int, Range]:
         result = None
         if rule is not None and writers[op.output] == 1:
             result = rule(op, program, known)
-        known[op.output] = anything(channels_of(program, op.output)) if result is None else result
+        depth = channels_of(program, op.output)
+        known[op.output] = in_view(result, depth) if result is not None else anything(depth)
     return known
+
+
+def in_view(given: Range, depth: int) -> Range:
+    """The range of a buffer that is read with `depth` channels: flattened, or joined by a RESHAPE."""
+    repeats, rest = divmod(depth, len(given.low))
+    if rest:
+        return anything(depth)
+    return Range(np.tile(given.low, repeats), np.tile(given.high, repeats))
 
 
 def seen_by_taps(op: Weighted, given: Range) -> Range:
     """The input as a window sees it: in the padding it reads the zero point."""
-    depth = op.geometry.in_shape[2]
-    repeats = max(1, depth // len(given.low))  # a fully connected layer over a flattened map
-    wide = Range(np.tile(given.low, repeats), np.tile(given.high, repeats))
+    wide = in_view(given, op.geometry.in_shape[2])
     return wide.joined(op.in_zero) if padded(op) else wide
 
 
@@ -106,7 +113,7 @@ def _depthwise(op: Depthwise, _program: Program, known: dict[int, Range]) -> Ran
 
 def _pool(op: AvgPool | MaxPool, _program: Program, known: dict[int, Range]) -> Range:
     """Neither a mean nor a maximum leaves the range of its values."""
-    x = known[op.inputs[0]]
+    x = in_view(known[op.inputs[0]], op.geometry.in_shape[2])
     return Range(np.clip(x.low, *op.act), np.clip(x.high, *op.act))
 
 

@@ -31,6 +31,10 @@ def test_padding_is_not_folded_into_what_reads_it_flattened(seed: int) -> None:
     check(seed)
 
 
+def test_ranges_follow_a_map_that_is_read_with_other_channels() -> None:
+    check(659)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("hundreds", range(10, 60))
 def test_engine_equals_the_twin_at_length(hundreds: int) -> None:

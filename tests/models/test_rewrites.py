@@ -161,3 +161,24 @@ def test_a_relu6_that_tflite_micro_does_not_rescale_is_noted() -> None:
     np.testing.assert_array_equal(Micro(blob).outputs([every])[0], reference.outputs(load(blob), every)[0])
     assert verify(blob).passed
     assert any("RELU6" in note and "LiteRT does not" in note for note in compile_model(blob).notes)
+
+
+@pytest.mark.parametrize("cut", [(1, 4, 8, 2), (1, 4, 2, 8), (1, 2, 8, 4)])
+def test_dead_channels_before_a_reshape_that_cuts_channels_apart(cut: tuple[int, ...]) -> None:
+    net = Writer()
+    x, y = net.tensor((1, 4, 4, 3), **X), net.tensor((1, 4, 4, 4), scale=0.2, zero_point=-128)
+    scales = np.full(4, 0.01, np.float32)
+    values = noise((4, 1, 1, 3))
+    values[1] = 0  # always the same, not the zero point
+    bias = np.array([0, 900, -(2**20), 40], np.int32)  # and another saturates at it
+    constants = [
+        net.constant(values, np.int8, scale=scales, axis=0),
+        net.constant(bias, scale=scales * np.float32(X["scale"])),
+    ]
+    net.add("CONV_2D", [x, *constants], [y], padding="SAME", fused_activation_function="RELU")
+    seen = net.tensor(cut, scale=0.2, zero_point=-128)
+    net.add("RESHAPE", [y, net.constant(cut, np.int32)], [seen], new_shape=cut)
+    out = net.tensor((*cut[:3], 5), scale=3.0, zero_point=0)
+    net.add("CONV_2D", [seen, *weights(net, (5, 3, 3, cut[3]), 0)], [out], padding="SAME")
+    blob = net.build([x], [out])
+    assert verify(blob).passed
