@@ -102,6 +102,10 @@ def alive(info: ImageInfo) -> list[list[int]]:
             last[tensor] = step
     for io in info.outputs:
         last[io["tensor"]] = len(info.layers)
+    together = range(info.header["stream_count"])  # these run row by row, all at once
+    for layer in info.layers[: len(together)]:
+        for tensor in (*layer.inputs, layer.output):
+            first[tensor], last[tensor] = 0, max(last[tensor], together[-1])
     steps = range(len(info.layers))
     return [[t for t in first if first[t] <= step <= last[t]] for step in steps]
 
