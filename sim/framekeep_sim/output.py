@@ -8,16 +8,22 @@ from pathlib import Path
 
 from framekeep_sim.errors import UserError
 
-SUMMARY = "summary.json"  # what tells a run from a folder of something else
+SUMMARY = "summary.json"
+FILES = frozenset({SUMMARY, "decisions.csv", "flash.bin", "downlink.bin", "report.html"})  # what a run holds
 
 
 @contextmanager
 def whole_folder(place: Path) -> Iterator[Path]:
     """A new folder that becomes `place` when the block ends well, and vanishes when it does not."""
+    if place.exists() and place.samefile(Path.cwd()):
+        raise UserError(f"{place}: the folder you are in cannot be replaced; name one inside it with --out")
     if place.exists() and not _replaceable(place):
         raise UserError(f"{place}: exists and is not an earlier run; choose another --out or remove it")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    except OSError as error:
+        raise UserError(f"{place}: cannot be made: {error.strerror}; choose another --out") from None
     try:
         new = work / "new"
         new.mkdir()
@@ -37,4 +43,5 @@ def whole_folder(place: Path) -> Iterator[Path]:
 
 
 def _replaceable(place: Path) -> bool:
-    return place.is_dir() and ((place / SUMMARY).is_file() or not any(place.iterdir()))
+    """Only what a run wrote may go, not a note laid beside it or pictures decoded there."""
+    return place.is_dir() and all(path.name in FILES and path.is_file() for path in place.iterdir())

@@ -171,6 +171,9 @@ def read(path: Path) -> Table:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text in UTF-8 (byte {error.start}); is it a mission?") from None
+    except OSError as error:
+        hint = "name a mission, such as missions/security.toml"
+        raise UserError(f"{path}: cannot be read: {error.strerror}; {hint}") from None
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -44,7 +44,8 @@ def run(pictures: Path, **changed: object) -> list[str]:
 
 def test_a_mission_that_is_not_there(capfd, pictures, tmp_path) -> None:
     line = refused(capfd, tmp_path / "o", *run(pictures, mission=tmp_path / "gone.toml"))
-    assert f"{tmp_path / 'gone.toml'}: No such file" in line
+    assert f"{tmp_path / 'gone.toml'}: cannot be read: No such file" in line
+    assert line.rstrip().endswith("name a mission, such as missions/security.toml")
 
 
 @pytest.mark.parametrize(
