@@ -146,6 +146,11 @@ void fk_fast_avg_pool_s8(int8_t *out, const int8_t *in, const fk_window *w)
 
 void fk_fast_add_s8(int8_t *out, const int8_t *a, const int8_t *b, const fk_binary *p)
 {
+#if defined(FK_NN_MVE)
+    if (fk_mve_add_s8(out, a, b, p)) {
+        return;
+    }
+#endif
     fk_add_s8(out, a, b, p);
 }
 

@@ -11,6 +11,8 @@
 
 #include "mve_finish_inline.h"
 
+#define UNUSED __attribute__((unused)) /* the assembly finds them in registers */
+
 enum { PIXELS = 4, VECTOR = 16, SIDE = 4, COLUMN = VECTOR * SIDE };
 
 int fk_mve_depthwise_s8_fits(const fk_window *w)
@@ -30,88 +32,194 @@ size_t fk_mve_depthwise_s8_scratch_size(const fk_window *w)
     return COLUMN * (columns_of(w) + SIDE);
 }
 
-/* Four rows of 16 values to 16 words, those of NULL rows being `outside`. */
-static void interleave(int8_t *to, const int8_t *const *rows, size_t at, int8_t outside,
-                       mve_pred16_t lanes)
+/* Four rows of 16 values to 16 words. */
+static inline void interleave(int8_t *to, const int8_t *r0, const int8_t *r1, const int8_t *r2,
+                              const int8_t *r3, mve_pred16_t lanes)
 {
-    const int8x16_t none = vdupq_n_s8(outside);
-    int8x16x4_t x;
-    x.val[0] = rows[0] ? vldrbq_z_s8(rows[0] + at, lanes) : none;
-    x.val[1] = rows[1] ? vldrbq_z_s8(rows[1] + at, lanes) : none;
-    x.val[2] = rows[2] ? vldrbq_z_s8(rows[2] + at, lanes) : none;
-    x.val[3] = rows[3] ? vldrbq_z_s8(rows[3] + at, lanes) : none;
+    const int8x16x4_t x = {{vldrbq_z_s8(r0, lanes), vldrbq_z_s8(r1, lanes), vldrbq_z_s8(r2, lanes),
+                            vldrbq_z_s8(r3, lanes)}};
     vst4q_s8(to, x);
 }
 
 /* Weights of 16 channels; taps beyond the kernel are 0. */
 static void interleave_weights(int8_t *to, const fk_window *w, unsigned c, mve_pred16_t lanes)
 {
+    static const int8_t zeros[VECTOR];
     const int8_t *rows[SIDE];
-    for (unsigned kx = 0; kx < SIDE; kx++) {
+    for (unsigned kx = 0; kx < SIDE; kx++, to += COLUMN) {
         for (unsigned ky = 0; ky < SIDE; ky++) {
             rows[ky] = kx < w->kernel_w && ky < w->kernel_h
                            ? w->weights + ((size_t)ky * w->kernel_w + kx) * w->out_c + c
-                           : NULL;
+                           : zeros;
         }
-        interleave(to + kx * COLUMN, rows, 0, 0, lanes);
+        interleave(to, rows[0], rows[1], rows[2], rows[3], lanes);
     }
+}
+
+/* `n` columns outside the input. */
+static int8_t *outside_columns(int8_t *to, int n, int8_t value)
+{
+    for (int i = 0; i < SIDE * n; i++, to += VECTOR) {
+        vstrbq_s8(to, vdupq_n_s8(value));
+    }
+    return to;
+}
+
+/* Columns of four rows that advance by `step`, 0 for a row outside. */
+__attribute__((noinline)) static int8_t *inside_columns(int8_t *to, const int8_t *const *rows,
+                                                        const size_t *step, int n,
+                                                        mve_pred16_t lanes)
+{
+    const int8_t *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3];
+    const size_t s0 = step[0], s1 = step[1], s2 = step[2], s3 = step[3];
+    for (; n > 0; n--, to += COLUMN) {
+        interleave(to, r0, r1, r2, r3, lanes);
+        r0 += s0;
+        r1 += s1;
+        r2 += s2;
+        r3 += s3;
+    }
+    return to;
 }
 
 /* The columns under output row `oy`, channels from `c`. */
 static void interleave_rows(int8_t *to, const int8_t *in, const fk_window *w, unsigned oy, unsigned c,
                             mve_pred16_t lanes)
 {
-    static const int8_t *const nowhere[SIDE] = {NULL, NULL, NULL, NULL};
+    int8_t outside[VECTOR];
     const int8_t *rows[SIDE];
+    size_t step[SIDE];
     const int columns = (int)((w->out_w - 1u) * w->stride_w + w->kernel_w);
+    const int before = w->pad_left < columns ? w->pad_left : columns;
+    const int inside = w->in_w < columns - before ? w->in_w : columns - before;
+    vstrbq_s8(outside, vdupq_n_s8(w->in_zero));
     for (unsigned ky = 0; ky < SIDE; ky++) {
         const int y = (int)(oy * w->stride_h + ky * w->dilation_h) - w->pad_top;
-        const int inside = ky < w->kernel_h && y >= 0 && y < w->in_h;
-        rows[ky] = inside ? in + (size_t)y * w->in_w * w->in_c + c : NULL;
+        const int there = ky < w->kernel_h && y >= 0 && y < w->in_h;
+        rows[ky] = there ? in + (size_t)y * w->in_w * w->in_c + c : outside;
+        step[ky] = there ? w->in_c : 0;
     }
-    for (int column = 0; column < columns; column++, to += COLUMN) {
-        const int x = column - w->pad_left;
-        const int inside = x >= 0 && x < w->in_w;
-        interleave(to, inside ? rows : nowhere, inside ? (size_t)x * w->in_c : 0, w->in_zero, lanes);
-    }
+    to = outside_columns(to, before, w->in_zero);
+    to = inside_columns(to, rows, step, inside, lanes);
+    (void)outside_columns(to, columns - before - inside, w->in_zero);
 }
 
-/* A row of outputs of one channel. */
-static void channel_row(int8_t *out, const int8_t *columns, int8x16_t weights, const uint8_t *channel,
-                        const fk_window *w)
+static inline int32_t window_sum(const int8_t *columns, uint32x4_t words, int8x16_t weights)
 {
+    const int32_t *base = (const int32_t *)(const void *)columns;
+    return vmladavq_s8(vreinterpretq_s8_s32(vldrwq_gather_offset_s32(base, words)), weights);
+}
+
+/* What a row of outputs of a channel is made with, read by the assembly below. */
+typedef struct {
+    const uint8_t *channel;  /* 0 */
+    uint32_t step;           /* 4: bytes of columns from an output to the next            */
+    uint32_t outputs;        /* 8 */
+    int32_t low, high, zero; /* 12, 16, 20 */
+    uint32_t depth;          /* 24: bytes from an output to the next                      */
+    uint32_t groups;         /* 28: of four outputs                                       */
+} job;
+
+/* A row of outputs of a channel whose shift goes right: 28 instructions for
+ * four outputs. In assembly because the compiler moves the sums through memory. */
+__attribute__((naked, noinline)) static void
+channel_row(UNUSED int8_t *out, UNUSED const int8_t *columns, UNUSED const int8_t *taps,
+            UNUSED const job *j)
+{
+    __asm__ volatile("push    {r4-r11, lr}\n"
+                     "vpush   {d8-d15}\n"
+                     "ldr     r4, [r3, #12]\n"
+                     "vdup.32 q3, r4\n"
+                     "ldr     r4, [r3, #16]\n"
+                     "vdup.32 q4, r4\n"
+                     "ldr     r4, [r3, #20]\n"
+                     "vdup.32 q5, r4\n"
+                     "movs    r4, #0\n"
+                     "vidup.u32 q2, r4, #1\n"
+                     "movs    r4, #64\n"
+                     "vmul.i32 q6, q2, r4\n" /* words of a channel in four columns */
+                     "vldrw.u32 q1, [r2, q6]\n"
+                     "ldr     r2, [r3, #24]\n"
+                     "vmul.i32 q2, q2, r2\n" /* the four outputs */
+                     "lsl     r2, r2, #2\n"
+                     "ldr     lr, [r3, #28]\n"
+                     "ldr     r11, [r3, #8]\n"
+                     "ldr     r4, [r3]\n"
+                     "ldr     r3, [r3, #4]\n"
+                     "ldm     r4, {r5, r7, r9}\n" /* bias, multiplier, shift */
+                     "dls     lr, lr\n"
+                     "1:\n"
+                     "vldrw.u32 q0, [r1, q6]\n"
+                     "add     r1, r3\n"
+                     "vmladav.s8 r6, q0, q1\n"
+                     "vldrw.u32 q0, [r1, q6]\n"
+                     "add     r1, r3\n"
+                     "vmladav.s8 r8, q0, q1\n"
+                     "vldrw.u32 q0, [r1, q6]\n"
+                     "add     r1, r3\n"
+                     "vmladav.s8 r10, q0, q1\n"
+                     "vldrw.u32 q0, [r1, q6]\n"
+                     "add     r1, r3\n"
+                     "vmladav.s8 r12, q0, q1\n"
+                     "vmov    q0[2], q0[0], r6, r10\n"
+                     "vmov    q0[3], q0[1], r8, r12\n"
+                     "vadd.i32 q0, q0, r5\n"
+                     "vqrdmulh.s32 q0, q0, r7\n"
+                     "vshr.s32 q7, q0, #31\n"
+                     "vqadd.s32 q0, q0, q7\n"
+                     "vrshl.s32 q0, r9\n"
+                     "vqadd.s32 q0, q0, q5\n"
+                     "vmin.s32 q0, q0, q4\n"
+                     "vmax.s32 q0, q0, q3\n"
+                     "vctp.32 r11\n"
+                     "vpst\n"
+                     "vstrbt.32 q0, [r0, q2]\n"
+                     "add     r0, r2\n"
+                     "subs    r11, #4\n"
+                     "le      lr, 1b\n"
+                     "vpop    {d8-d15}\n"
+                     "pop     {r4-r11, pc}\n");
+}
+
+/* The same for any shift. */
+static void channel_row_of_any(int8_t *out, const int8_t *columns, const int8_t *taps,
+                               const uint8_t *channel, const fk_window *w)
+{
+    const fk_mve_outputs o = fk_mve_outputs_of(w);
     const uint32x4_t words = vmulq_n_u32(vidupq_n_u32(0, 1), COLUMN);
-    const uint32x4_t offsets = vmulq_n_u32(vidupq_n_u32(0, 1), w->out_c);
-    const size_t step = (size_t)COLUMN * w->stride_w;
-    for (int left = w->out_w; left > 0; left -= PIXELS) {
-        int32_t s[PIXELS];
-        for (unsigned i = 0; i < PIXELS; i++, columns += step) {
-            const int32_t *base = (const int32_t *)(const void *)columns;
-            const int32x4_t window = vldrwq_gather_offset_s32(base, words);
-            s[i] = vmladavq_s8(vreinterpretq_s8_s32(window), weights);
-        }
-        fk_mve_finish(out, offsets, vctp32q((uint32_t)left), (int32x4_t){s[0], s[1], s[2], s[3]},
-                      channel, w);
-        out += PIXELS * (size_t)w->out_c;
+    const int32_t *base = (const int32_t *)(const void *)taps;
+    const int8x16_t weights = vreinterpretq_s8_s32(vldrwq_gather_offset_s32(base, words));
+    const size_t step = (size_t)COLUMN * w->stride_w, next = PIXELS * (size_t)w->out_c;
+    for (int left = w->out_w; left > 0; left -= PIXELS, out += next, columns += PIXELS * step) {
+        const int32x4_t sums = {window_sum(columns, words, weights),
+                                window_sum(columns + step, words, weights),
+                                window_sum(columns + 2 * step, words, weights),
+                                window_sum(columns + 3 * step, words, weights)};
+        fk_mve_finish(out, sums, channel, &o, vctp32q((uint32_t)left));
     }
 }
 
 void fk_mve_depthwise_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
 {
-    const uint32x4_t words = vmulq_n_u32(vidupq_n_u32(0, 1), COLUMN);
     int8_t *taps = (int8_t *)scratch, *columns = taps + SIDE * COLUMN;
+    job j = {NULL,       (uint32_t)COLUMN * w->stride_w, w->out_w, w->act_min,
+             w->act_max, w->out_zero,                    w->out_c, ((uint32_t)w->out_w + 3u) / 4u};
     for (unsigned oy = 0; oy < w->out_h; oy++, out += (size_t)w->out_w * w->out_c) {
         for (unsigned c = 0; c < w->out_c; c += VECTOR) {
             const unsigned n = w->out_c - c < VECTOR ? w->out_c - c : VECTOR;
             const mve_pred16_t lanes = vctp8q(n);
-            interleave_weights(taps, w, c, lanes);
+            if (oy == 0 || w->out_c > VECTOR) {
+                interleave_weights(taps, w, c, lanes);
+            }
             interleave_rows(columns, in, w, oy, c, lanes);
             for (unsigned i = 0; i < n; i++) {
-                const int32_t *base = (const int32_t *)(const void *)(taps + SIDE * i);
-                const int8x16_t weights =
-                    vreinterpretq_s8_s32(vldrwq_gather_offset_s32(base, words));
-                channel_row(out + c + i, columns + SIDE * i, weights,
-                            w->channels + (c + i) * FK_FKM_CHANNEL_BYTES, w);
+                j.channel = w->channels + (c + i) * FK_FKM_CHANNEL_BYTES;
+                if (fk_get_i32le(j.channel + FK_FKM_CHANNEL_SHIFT) < 0) {
+                    channel_row(out + c + i, columns + SIDE * i, taps + SIDE * i, &j);
+                } else {
+                    channel_row_of_any(out + c + i, columns + SIDE * i, taps + SIDE * i, j.channel,
+                                       w);
+                }
             }
         }
     }

@@ -15,5 +15,8 @@ int fk_mve_depthwise_s8_fits(const fk_window *w);
 size_t fk_mve_depthwise_s8_scratch_size(const fk_window *w);
 void fk_mve_depthwise_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch);
 
+/* 0, and nothing done, where shapes differ or an operand is negated. */
+int fk_mve_add_s8(int8_t *out, const int8_t *a, const int8_t *b, const fk_binary *p);
+
 #endif
 #endif
