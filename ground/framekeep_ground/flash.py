@@ -144,7 +144,7 @@ def summary(contents: Contents, source: str, size: int) -> dict[str, Any]:
         "states": contents.states(),
         "wear": {"min": min(wear), "mean": sum(wear) / len(wear), "max": max(wear)},
         "frames": [_frame_facts(frame) for frame in contents.frames],
-        "records": [_record_facts(record) for record in contents.log],
+        "records": [fact for record in contents.log for fact in _record_facts(record)],
         "segments": [
             {name: getattr(s, name) for name in ("number", "address", "size", "state", "wear", "live")}
             for s in contents.segments
@@ -162,17 +162,21 @@ def _frame_facts(frame: Frame) -> dict[str, Any]:
     }
 
 
-def _record_facts(record: LogRecord) -> dict[str, Any]:
+def _record_facts(record: LogRecord) -> Iterator[dict[str, Any]]:
+    """The decisions of a record: the pipeline writes a few at a time."""
     facts: dict[str, Any] = {"number": record.number, "sent": record.sent}
-    if len(record.data) != DecisionRecord.sizeof():
-        return facts | {"data": record.data.hex()}
-    parsed = DecisionRecord.parse(record.data)
-    d = parsed.decision
-    return facts | {
-        "time": iso_time(parsed.time),
-        "reason": reason_name(d.reason),
-        **{name: d[name] for name in ("frame_id", "size", "value", "class_index", "score", "error")},
-    }
+    size = DecisionRecord.sizeof()
+    if not record.data or len(record.data) % size:
+        yield facts | {"data": record.data.hex()}
+        return
+    for at in range(0, len(record.data), size):
+        parsed = DecisionRecord.parse(record.data[at : at + size])
+        d = parsed.decision
+        yield facts | {
+            "time": iso_time(parsed.time),
+            "reason": reason_name(d.reason),
+            **{name: d[name] for name in ("frame_id", "size", "value", "class_index", "score", "error")},
+        }
 
 
 def reason_name(code: int) -> str:
