@@ -110,24 +110,26 @@ static inline int32_t window_sum(const int8_t *columns, uint32x4_t words, int8x1
     return vmladavq_s8(vreinterpretq_s8_s32(vldrwq_gather_offset_s32(base, words)), weights);
 }
 
-/* What a row of outputs of a channel is made with, read by the assembly below. */
+/* What a row of outputs of some channels is made with, read by the assembly. */
 typedef struct {
-    const uint8_t *channel;  /* 0 */
+    const uint8_t *channels; /* 0 */
     uint32_t step;           /* 4: bytes of columns from an output to the next            */
     uint32_t outputs;        /* 8 */
     int32_t low, high, zero; /* 12, 16, 20 */
     uint32_t depth;          /* 24: bytes from an output to the next                      */
     uint32_t groups;         /* 28: of four outputs                                       */
+    uint32_t count;          /* 32: of channels                                           */
 } job;
 
-/* A row of outputs of a channel whose shift goes right: 28 instructions for
- * four outputs. In assembly because the compiler moves the sums through memory. */
+/* A row of outputs of channels whose shifts go right: 28 instructions for four
+ * outputs. In assembly because the compiler moves the sums through memory. */
 __attribute__((naked, noinline)) static void
-channel_row(UNUSED int8_t *out, UNUSED const int8_t *columns, UNUSED const int8_t *taps,
-            UNUSED const job *j)
+channel_rows(UNUSED int8_t *out, UNUSED const int8_t *columns, UNUSED const int8_t *taps,
+             UNUSED const job *j)
 {
     __asm__ volatile("push    {r4-r11, lr}\n"
                      "vpush   {d8-d15}\n"
+                     "sub     sp, #28\n"
                      "ldr     r4, [r3, #12]\n"
                      "vdup.32 q3, r4\n"
                      "ldr     r4, [r3, #16]\n"
@@ -138,15 +140,23 @@ channel_row(UNUSED int8_t *out, UNUSED const int8_t *columns, UNUSED const int8_
                      "vidup.u32 q2, r4, #1\n"
                      "movs    r4, #64\n"
                      "vmul.i32 q6, q2, r4\n" /* words of a channel in four columns */
-                     "vldrw.u32 q1, [r2, q6]\n"
-                     "ldr     r2, [r3, #24]\n"
-                     "vmul.i32 q2, q2, r2\n" /* the four outputs */
-                     "lsl     r2, r2, #2\n"
-                     "ldr     lr, [r3, #28]\n"
-                     "ldr     r11, [r3, #8]\n"
-                     "ldr     r4, [r3]\n"
+                     "ldr     r11, [r3, #24]\n"
+                     "vmul.i32 q2, q2, r11\n" /* the four outputs */
+                     "lsl     r11, r11, #2\n"
+                     "ldrd    r4, r5, [r3, #28]\n" /* groups, channels */
+                     "ldr     r6, [r3, #8]\n"
+                     "ldr     r7, [r3]\n"
                      "ldr     r3, [r3, #4]\n"
-                     "ldm     r4, {r5, r7, r9}\n" /* bias, multiplier, shift */
+                     "strd    r4, r6, [sp, #8]\n" /* groups, outputs */
+                     "mov     r4, r11\n"
+                     "2:\n" /* a channel */
+                     "str     r5, [sp, #16]\n"
+                     "strd    r0, r1, [sp]\n"
+                     "vldrw.u32 q1, [r2, q6]\n"
+                     "adds    r2, #4\n"
+                     "str     r2, [sp, #20]\n"
+                     "ldm     r7!, {r2, r5, r9}\n" /* bias, multiplier, shift */
+                     "ldrd    lr, r11, [sp, #8]\n"
                      "dls     lr, lr\n"
                      "1:\n"
                      "vldrw.u32 q0, [r1, q6]\n"
@@ -163,8 +173,8 @@ channel_row(UNUSED int8_t *out, UNUSED const int8_t *columns, UNUSED const int8_
                      "vmladav.s8 r12, q0, q1\n"
                      "vmov    q0[2], q0[0], r6, r10\n"
                      "vmov    q0[3], q0[1], r8, r12\n"
-                     "vadd.i32 q0, q0, r5\n"
-                     "vqrdmulh.s32 q0, q0, r7\n"
+                     "vadd.i32 q0, q0, r2\n"
+                     "vqrdmulh.s32 q0, q0, r5\n"
                      "vshr.s32 q7, q0, #31\n"
                      "vqadd.s32 q0, q0, q7\n"
                      "vrshl.s32 q0, r9\n"
@@ -174,11 +184,27 @@ channel_row(UNUSED int8_t *out, UNUSED const int8_t *columns, UNUSED const int8_
                      "vctp.32 r11\n"
                      "vpst\n"
                      "vstrbt.32 q0, [r0, q2]\n"
-                     "add     r0, r2\n"
-                     "subs    r11, #4\n"
+                     "add     r0, r4\n"
+                     "sub     r11, #4\n"
                      "le      lr, 1b\n"
+                     "ldrd    r0, r1, [sp]\n"
+                     "ldrd    r5, r2, [sp, #16]\n"
+                     "adds    r0, #1\n"
+                     "adds    r1, #4\n"
+                     "subs    r5, #1\n"
+                     "bne     2b\n"
+                     "add     sp, #28\n"
                      "vpop    {d8-d15}\n"
                      "pop     {r4-r11, pc}\n");
+}
+
+static int all_right(const uint8_t *channels, unsigned count)
+{
+    int right = 1;
+    for (unsigned i = 0; i < count; i++) {
+        right &= fk_get_i32le(channels + i * FK_FKM_CHANNEL_BYTES + FK_FKM_CHANNEL_SHIFT) < 0;
+    }
+    return right;
 }
 
 /* The same for any shift. */
@@ -202,8 +228,8 @@ static void channel_row_of_any(int8_t *out, const int8_t *columns, const int8_t 
 void fk_mve_depthwise_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *scratch)
 {
     int8_t *taps = (int8_t *)scratch, *columns = taps + SIDE * COLUMN;
-    job j = {NULL,       (uint32_t)COLUMN * w->stride_w, w->out_w, w->act_min,
-             w->act_max, w->out_zero,                    w->out_c, ((uint32_t)w->out_w + 3u) / 4u};
+    job j = {NULL,        (uint32_t)COLUMN * w->stride_w, w->out_w, w->act_min, w->act_max,
+             w->out_zero, w->out_c, ((uint32_t)w->out_w + 3u) / 4u, 0};
     for (unsigned oy = 0; oy < w->out_h; oy++, out += (size_t)w->out_w * w->out_c) {
         for (unsigned c = 0; c < w->out_c; c += VECTOR) {
             const unsigned n = w->out_c - c < VECTOR ? w->out_c - c : VECTOR;
@@ -212,14 +238,15 @@ void fk_mve_depthwise_s8(int8_t *out, const int8_t *in, const fk_window *w, uint
                 interleave_weights(taps, w, c, lanes);
             }
             interleave_rows(columns, in, w, oy, c, lanes);
+            j.channels = w->channels + c * FK_FKM_CHANNEL_BYTES;
+            j.count = n;
+            if (all_right(j.channels, n)) {
+                channel_rows(out + c, columns, taps, &j);
+                continue;
+            }
             for (unsigned i = 0; i < n; i++) {
-                j.channel = w->channels + (c + i) * FK_FKM_CHANNEL_BYTES;
-                if (fk_get_i32le(j.channel + FK_FKM_CHANNEL_SHIFT) < 0) {
-                    channel_row(out + c + i, columns + SIDE * i, taps + SIDE * i, &j);
-                } else {
-                    channel_row_of_any(out + c + i, columns + SIDE * i, taps + SIDE * i, j.channel,
-                                       w);
-                }
+                channel_row_of_any(out + c + i, columns + SIDE * i, taps + SIDE * i,
+                                   j.channels + i * FK_FKM_CHANNEL_BYTES, w);
             }
         }
     }
