@@ -155,6 +155,12 @@ def _per_channel(values: Sequence[float], channels: int) -> Sequence[float]:
 
 def _heads(program: Program, wishes: Wishes) -> tuple[tuple[Head, ...], int]:
     """A head for every output whose last dimension can be classes, the same for all."""
+    grids = sum(len(_output_shape(program.buffers[b])) == 4 for b in program.outputs)
+    if grids > 1 and not wishes.labels and wishes.head == "auto":
+        wishes.notes.append(
+            f"{grids} grids of channels whose meaning the file does not tell: no scores (--labels or --head)"
+        )
+        return (), 0
     heads, counts = [], []
     for number, index in enumerate(program.outputs):
         buffer = program.buffers[index]

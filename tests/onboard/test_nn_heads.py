@@ -49,3 +49,15 @@ def test_a_classifier_gives_no_box() -> None:
     model = Model(compile_model(Net().conv(8, 3, 2).classifier(5).build()).image)
     model.run(inputs(1)[0])
     assert model.score(3)[1] == (0, 0, 0, 0)
+
+
+def test_grids_that_nobody_explained_give_no_scores() -> None:
+    """Guessing what the channels of a detector mean would show something wrong as right."""
+    net = Net(side=16).conv(8, 3, 2)
+    first = net.at
+    net.conv(8, 3, 2)
+    blob = net.writer.build([net.input], [first, net.at])
+    compiled = compile_model(blob)
+    assert Model(compiled.image).labels == []
+    assert any("--labels or --head" in note for note in compiled.report["notes"])
+    assert compile_model(blob, Wishes(head="logits")).contract.class_count == 7
