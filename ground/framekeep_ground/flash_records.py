@@ -47,6 +47,11 @@ class Record:
     body: bytes  # extents, marks, or the bytes of a chunk or ring record
     grains: int
 
+    def head_size(self) -> int:
+        """Bytes of the fixed part."""
+        struct = StoreChunk if self.kind == STORE_KIND_CHUNK else _KINDS[self.kind][0]
+        return int(struct.sizeof())
+
     def parts(self) -> list[Any]:
         """Extents of a commit, marks of a marks record."""
         part = StoreExtent if self.kind == STORE_KIND_COMMIT else StoreMark

@@ -79,6 +79,18 @@ def test_the_ground_gets_every_picture_and_every_decision(flown: tuple[Path, Pat
         assert picture.stat().st_size == kept[picture.stem]
 
 
+def test_the_flash_dump_has_the_pictures_that_came_down(
+    flown: tuple[Path, Path, str], tmp_path: Path
+) -> None:
+    path, decoded, _ = flown
+    assert fk_ground(["flash", str(path / "flash.bin"), "--extract", str(tmp_path)]) == 0
+    kept = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    down = {file.name: file.read_bytes() for file in decoded.glob("frames/*.jpg")}
+    both = kept.keys() & down.keys()
+    assert len(both) > len(down) / 2, "what was sent stays until its room is needed"
+    assert {name: kept[name] for name in both} == {name: down[name] for name in both}
+
+
 def test_the_pictures_are_what_the_camera_saw(flown: tuple[Path, Path, str]) -> None:
     _, decoded, name = flown
     size = (160, 120) if name == "security" else (320, 240)
