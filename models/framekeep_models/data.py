@@ -80,8 +80,11 @@ def read_folder(root: Path, positive: str | None = None) -> list[Picture]:
 
 
 def read_csv(path: Path, positive: str | None = None) -> list[Picture]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a CSV in UTF-8: {error}") from error
     if not rows or "file" not in rows[0] or "label" not in rows[0]:
         raise DataError(f"{path}: needs a header with at least the columns file,label")
     names = sorted({row["label"] for row in rows})
@@ -149,7 +152,12 @@ def label_of(name: str, positive: str | None, names: Sequence[str]) -> int:
     """1 or 0 from a label's word. Without `positive`, a known word decides, or else `no_x` beside `x`."""
     word = name.strip().lower()
     if positive is not None:
-        return int(word == positive.strip().lower())
+        wanted = positive.strip().lower()
+        if wanted not in {other.strip().lower() for other in names}:
+            raise DataError(
+                f"no picture is labelled {positive!r}; say --positive NAME, one of {', '.join(names)}"
+            )
+        return int(word == wanted)
     if word in POSITIVE_NAMES:
         return 1
     if word in NEGATIVE_NAMES or word.startswith(("no_", "no-", "not_", "not-", "non_", "non-")):

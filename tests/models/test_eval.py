@@ -76,8 +76,10 @@ def test_a_model_compared_with_itself_and_a_sheet_of_mistakes(
         (["nowhere.fkm", "--data", "DATA"], "nowhere.fkm: cannot be read"),
         (["MODEL", "--data", "nowhere"], "nowhere: no such file or folder"),
         (["MODEL", "--data", "DATA", "--split", "test"], "no pictures in split 'test'"),
+        (["MODEL", "--data", "DATA", "--positive", "dog"], "no picture is labelled 'dog'; say --positive"),
         (["MODEL", "--data", "DATA", "--class-index", "7"], "has classes 0..1"),
         (["DATA/person/astronaut.png", "--data", "DATA"], "not a model image"),
+        (["MODEL", "--data", "DATA/person/astronaut.png"], "astronaut.png: not a CSV in UTF-8"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(
