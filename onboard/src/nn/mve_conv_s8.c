@@ -21,7 +21,7 @@ static size_t taps_of(const fk_window *w)
 
 size_t fk_mve_conv_s8_scratch_size(const fk_window *w)
 {
-    return PIXELS * taps_of(w) + VECTOR; /* vectors are read whole */
+    return PIXELS * taps_of(w);
 }
 
 /* Whole vectors, the last one masked by the loop: 3 instructions for 16 bytes. */
@@ -180,7 +180,7 @@ void fk_mve_conv_s8(int8_t *out, const int8_t *in, const fk_window *w, uint8_t *
     const size_t taps = taps_of(w);
     const uint32_t total = (uint32_t)w->out_h * w->out_w;
     const int flat = taps == w->in_c && w->stride_h == 1 && w->stride_w == 1 && w->pad_top == 0 &&
-                     w->pad_left == 0 && w->in_w == w->out_w && w->in_h == w->out_h;
+                     w->pad_left == 0 && w->in_w == w->out_w && w->in_h >= w->out_h;
     job j = {(uint32_t)taps, w->channels, NULL,       (uint32_t)(VECTOR - 1 - (taps - 1) % VECTOR),
              w->act_min,     w->act_max,  w->out_zero, w->out_c,
              0};
