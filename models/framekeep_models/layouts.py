@@ -86,7 +86,7 @@ def pack_pairs(channels: Channels | None) -> bytes | None:
     high = 128 * np.abs(padded[1::2]).sum(axis=1)
     if np.any(both < -(1 << 15)) or np.any(both >= 1 << 15) or np.any(high >= 1 << 23):
         return None
-    steps = both.reshape(pairs, -1, 4)[:, :, TAP_ORDER].reshape(pairs, -1).astype("<i2")
+    steps = both.reshape(pairs, -1, 4)[:, :, TAP_ORDER].reshape(pairs, -1).astype("<i2", order="C")
     rows = table.astype("<i4").reshape(pairs, -1)
     return np.concatenate([steps.view("<i4"), rows], axis=1).tobytes()
 
@@ -95,5 +95,5 @@ def pack_planes(channels: Channels | None) -> bytes | None:
     """The stream of onboard/src/nn/planes.h for 3x3 windows; None where it cannot be."""
     if channels is None or channels.weights.shape[1] != 9:
         return None
-    windows = channels.weights.reshape(-1, 3, 3)[:, :, (0, 1, 1, 2)].reshape(-1, 12).astype("<i2")
+    windows = channels.weights.reshape(-1, 3, 3)[:, :, (0, 1, 1, 2)].reshape(-1, 12).astype("<i2", order="C")
     return np.concatenate([windows.view("<i4"), channels.rows.astype("<i4")], axis=1).tobytes()
