@@ -212,8 +212,10 @@ def _head(contents: Contents, facts: dict[str, Any]) -> Iterator[str]:
     sent = sum(frame.sent for frame in contents.frames)
     yield f"frames     {text}; {sent} were sent"
     reasons = Counter(record.get("reason", "other") for record in facts["records"])
+    unnamed = [name for name in reasons if name.isdigit()]  # no reason that this program knows
+    reasons["other"] += sum(reasons.pop(name) for name in unnamed)
     unsent = sum(not record["sent"] for record in facts["records"])
-    kinds = ", ".join(f"{count} {name}" for name, count in sorted(reasons.items())) or "none"
+    kinds = ", ".join(f"{count} {name}" for name, count in sorted(reasons.items()) if count) or "none"
     yield f"decisions  {kinds}; {unsent} not yet sent"
     yield f"segments   {', '.join(f'{count} {state}' for state, count in states.items() if count)}"
     yield f"free       {facts['bytes_free']:,} bytes"

@@ -85,7 +85,9 @@ def find(data: bytes, banks: Sequence[Bank] = (), unit: int | None = None) -> La
             if unit is not None and grain != grain_of(unit, max(b[0] for b in its_banks)):
                 continue
             number = _number_at(its_banks, address, size)
-            if number is not None and clean_record(data[address : address + 24], number, size):
+            if number is None or number >= clean.segment_count:
+                continue
+            if clean_record(data[address : address + StoreClean.sizeof()], number, size):
                 votes[its_banks, grain, clean.segment_count] += 1
     if not votes:
         return None

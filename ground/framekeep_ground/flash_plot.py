@@ -74,7 +74,7 @@ def plot(contents: Contents, path: Path, title: str) -> None:
         ax.set_xticks(range(0, columns, max(1, columns // 16)))
         ax.set_xticks(np.arange(-0.5, columns), minor=True)
         ax.set_yticks(np.arange(-0.5, rows), minor=True)
-        ax.grid(which="minor", color="white", linewidth=1)
+        ax.grid(which="minor", color="white", linewidth=1 if rows <= 40 else 0)
         ax.tick_params(which="minor", length=0)
     with replacing(path, "wb") as file:
         figure.savefig(file, format="png", dpi=110)

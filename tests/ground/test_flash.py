@@ -2,6 +2,7 @@
 
 import json
 import random
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -349,6 +350,17 @@ def test_another_version_is_named(
     path.write_bytes(data)
     assert main(["flash", str(path)]) == 2
     assert "version 2" in one_line(capsys)
+
+
+def test_a_segment_beyond_the_count_that_it_names_is_foreign(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = bytes.fromhex("464b010f 00000001 00000001 00000001 0c03 0008")
+    clean = head + zlib.crc32(head, zlib.crc32((9).to_bytes(2, "big"))).to_bytes(4, "big")
+    path = tmp_path / "card.img"
+    path.write_bytes(b"\xff" * 9 * 4096 + clean + b"\xff" * (4096 - len(clean)))
+    assert main(["flash", str(path)]) == 1
+    assert "no store found" in one_line(capsys)
 
 
 def test_a_truncated_dump_gives_what_it_has(
