@@ -96,6 +96,9 @@ def make_contract(program: Program, wishes: Wishes) -> Contract:
         raise ModelError(f"{len(wishes.labels)} labels for {count} classes")
     if len(wishes.thresholds) not in (0, 1, count):
         raise ModelError(f"{len(wishes.thresholds)} thresholds for {count} classes")
+    for value in wishes.thresholds:
+        if not 0 <= value <= 1:
+            raise ModelError(f"a threshold of {value:g}; allowed are 0..1")
     thresholds = wishes.thresholds or (0.5,)
     if len(thresholds) == 1:
         thresholds *= count
@@ -130,6 +133,8 @@ def _luts(buffer: Buffer, wishes: Wishes, channels: int) -> tuple[npt.NDArray[np
         reals = [(pixels - np.float64(m)) / np.float64(s) for m, s in zip(mean, std, strict=True)]
     elif wishes.real_range:
         low, high = wishes.real_range
+        if low == high or not np.isfinite(high - low):
+            raise ModelError(f"a range from {low:g} to {high:g}")
         reals = [low + pixels * np.float64((high - low) / 255)]
     else:
         wishes.notes.append("pixels 0..255 are taken as input values -128..127 (no --range, no --mean given)")

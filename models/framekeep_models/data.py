@@ -123,7 +123,7 @@ def read_coco(path: Path, category: int = 1, smallest: float = 0.005) -> list[Pi
             for image in coco["images"]
         }
         sources = {image["id"]: image.get("source") or path.parent.name for image in coco["images"]}
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise DataError(f"{path}: not COCO annotations ({error!r}); needs images and annotations") from error
     split = path.stem.rpartition("_")[2] if "_" in path.stem else ""
     base = path.parent if (path.parent / next(iter(names.values()), "")).is_file() else path.parent / "images"

@@ -112,7 +112,16 @@ def test_compile_and_info_agree_on_the_arena(tflite: Path, tmp_path: Path, capsy
     assert json.loads(capsys.readouterr().out)["arena_bytes"] == compiled["arena_bytes"]
 
 
-@pytest.mark.parametrize("words", [["compile"], ["compile", "x", "-o", "y", "--arena", "many"], ["fly"], []])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compile"],
+        ["compile", "x", "-o", "y", "--arena", "many"],
+        ["compile", "x", "-o", "y", "--mean", "a"],
+        ["fly"],
+        [],
+    ],
+)
 def test_a_wrong_option_is_one_line_that_names_the_help(words: list[str], capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         main(words)
@@ -120,7 +129,27 @@ def test_a_wrong_option_is_one_line_that_names_the_help(words: list[str], capsys
     error = capsys.readouterr().err
     assert error.startswith("fk-models: ")
     assert error.endswith("--help\n")
+    assert "_numbers" not in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--threshold", "50"], "a threshold of 50; allowed are 0..1"),
+        (["--threshold", "nan"], "a threshold of nan; allowed are 0..1"),
+        (["--range", "1", "1"], "a range from 1 to 1"),
+        (["--range", "0", "nan"], "a range from 0 to nan"),
+    ],
+)
+def test_a_wish_that_means_nothing_is_refused(
+    tflite: Path, tmp_path: Path, words: list[str], said: str, capsys
+) -> None:
+    assert main(["compile", str(tflite), "-o", str(tmp_path / "o.fkm"), *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "o.fkm").exists()
 
 
 def test_an_unsupported_operator_is_named_with_its_node(tmp_path: Path, capsys) -> None:

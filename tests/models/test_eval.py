@@ -91,3 +91,25 @@ def test_bad_input_is_one_line_and_status_2(
     assert said in out.err
     assert out.err.count("\n") == 1
     assert out.out == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\udcff",
+        '{"images": [{"id": 1, "file_name": "a", "width": 0, "height": 0}],'
+        ' "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]}]}',
+        '{"images": [{"id": 1, "file_name": "a", "width": 9, "height": 9}],'
+        ' "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0]}]}',
+    ],
+    ids=["no text", "a picture without size", "half a box"],
+)
+def test_annotations_that_are_none_are_refused_in_one_line(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "a.json"
+    data.write_bytes(text.encode(errors="surrogateescape"))
+    assert main(["eval", str(PERSON), "--data", str(data)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"fk-models: {data}: not COCO annotations")
+    assert error.count("\n") == 1
