@@ -11,8 +11,8 @@
  *
  * One product of a tap's input with such a number serves two channels: the sum S
  * over all taps is 256 * S1 + S0. S0 is summed again with the low bytes alone, so
- * S1 = (S - S0) / 256. That is three multiplications and a widening for what
- * four multiplications and two widenings would do.
+ * S1 = (S - S0) / 256. There are as many products as with plain weights, but one
+ * widening for two channels instead of two: the raw number needs none.
  *
  * Taps beyond the window's have weight 0. The compiler packs only where S1 < 2^23
  * whatever the input, shifts are 1..SHIFT_MAX, and the activation is the full
@@ -20,8 +20,7 @@
  * is the doubling high product, and the shift rounds halves away from zero because
  * 1 is taken off for a negative x.
  *
- * Cost on a Cortex-M4, in instructions: 0.75 a product (2.25 if c0, c1 and three
- * pixels are counted as one) and 10 an output. */
+ * Cost on a Cortex-M4, in instructions: 0.75 a product and 10 an output. */
 #ifndef FK_NN_PAIRS_H
 #define FK_NN_PAIRS_H
 
