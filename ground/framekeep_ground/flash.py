@@ -216,7 +216,7 @@ def _head(contents: Contents, facts: dict[str, Any]) -> Iterator[str]:
     reasons["other"] += sum(reasons.pop(name) for name in unnamed)
     unsent = sum(not record["sent"] for record in facts["records"])
     kinds = ", ".join(f"{count} {name}" for name, count in sorted(reasons.items()) if count) or "none"
-    yield f"decisions  {kinds}; {unsent} not yet sent"
+    yield f"decisions  {kinds}; {unsent} not known to be sent"
     yield f"segments   {', '.join(f'{count} {state}' for state, count in states.items() if count)}"
     yield f"free       {facts['bytes_free']:,} bytes"
     yield f"wear       {wear['min']} to {wear['max']} erases, {wear['mean']:.1f} on average"
