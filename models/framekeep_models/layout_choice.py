@@ -19,7 +19,7 @@ def choose_layouts(program: Program, layout: Layout) -> int:
         return 0
     packed = 0
     for op in program.ops:
-        if isinstance(op, Conv):
+        if type(op) is Conv:  # a transposed one is a Conv too, and has no packed kernel
             packed += _pack_conv(op)
         elif isinstance(op, Depthwise):
             packed += _pack_depthwise(op)

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from framekeep_models import reference
-from framekeep_models.compile import compile_model
+from framekeep_models.compile import Options, compile_model
+from framekeep_models.layouts import Layout
 from framekeep_models.tflite_model import load
 from framekeep_models.verify import seeded_inputs, verify
+from framekeep_onboard import Model
 
 from tests.models import random_net
 from tests.models.oracles import Micro
@@ -58,3 +60,22 @@ def test_the_networks_exercise_what_they_are_meant_to() -> None:
     models = [load(random_net.make(seed).model) for seed in range(60)]
     assert sum(len(m.outputs) > 1 for m in models) > 10
     assert len({op.name for m in models for op in m.operators}) > 20
+
+
+def test_every_layout_of_the_weights_gives_the_same_outputs() -> None:
+    for seed in range(40):
+        made = random_net.make(seed)
+        inputs = seeded_inputs(made.shape, 4)
+        engines = [
+            Model(compile_model(made.model, options=Options(layout=layout)).image) for layout in Layout
+        ]
+        for x in inputs:
+            first, *others = [_outputs(engine, x) for engine in engines]
+            for outputs in others:
+                for a, b in zip(first, outputs, strict=True):
+                    np.testing.assert_array_equal(a, b, str(seed))
+
+
+def _outputs(engine: Model, x: np.ndarray) -> list[np.ndarray]:
+    result = engine.run(x)
+    return list(result) if isinstance(result, (list, tuple)) else [result]
