@@ -42,3 +42,10 @@ def test_it_installs_without_a_compiler(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "framekeep_ground/cli.py").exists()
     assert not (tmp_path / "framekeep_onboard").exists()
+    for name in ("fk-sim", "fk-models"):
+        command = [sys.executable, "-S", str(tmp_path / "bin" / name), "--help"]
+        alone = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
+        told = subprocess.run(command, capture_output=True, text=True, env=alone, check=False)
+        assert told.returncode == 2
+        assert told.stderr.startswith(f"{name}: only the ground part of framekeep is installed; ")
+        assert told.stderr.count("\n") == 1
