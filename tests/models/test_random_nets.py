@@ -63,7 +63,7 @@ def test_the_networks_exercise_what_they_are_meant_to() -> None:
 
 
 def test_every_layout_of_the_weights_gives_the_same_outputs() -> None:
-    for seed in range(40):
+    for seed in (*range(40), 154, 180):  # the last two: a pointwise convolution over a map padded below
         made = random_net.make(seed)
         inputs = seeded_inputs(made.shape, 4)
         engines = [

@@ -10,8 +10,9 @@ static uint32_t steps_of(const fk_window *w)
 
 static int is_pointwise(const fk_window *w)
 {
+    /* a PAD below or to the right, folded in, makes the output larger than the input */
     return w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1 &&
-           w->pad_top == 0 && w->pad_left == 0;
+           w->pad_top == 0 && w->pad_left == 0 && w->in_h == w->out_h && w->in_w == w->out_w;
 }
 
 /* The widened inputs of a block, then room for its windows as bytes, with a word
