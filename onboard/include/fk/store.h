@@ -141,7 +141,9 @@ typedef struct {
     uint8_t  idled;           /* fk_store_idle was called since the last append           */
     uint8_t  uncounted;       /* of mount: live counts are to be made anew                */
     uint8_t  pool_count, ring_count, marks_count, head_count, head_limit, spare;
-    uint16_t pool[FK_STORE_POOL_MAX];    /* clean segments, oldest first                  */
+    uint8_t  levelling;       /* a cold segment is being moved                           */
+    uint16_t coldest;         /* which, or none                                         */
+    uint16_t pool[FK_STORE_POOL_MAX];    /* clean segments                                */
     uint16_t ring[FK_STORE_RING_MAX];    /* segments of the ring, oldest first             */
     fk_store_head heads[FK_STORE_HEADS_MAX];
     fk_store_head log_head, log_cursor, mark_head;

@@ -591,8 +591,7 @@ static int write_frame(fk_store *store, const uint8_t *data, uint32_t size)
         uint32_t tail = tail_grains(store, rest, store->extent_count);
         uint32_t need = tail;
         if (store->pool_count > 0) {
-            uint32_t fresh = fk_store_segment_grains(store, store->pool[0]) -
-                             fk_store_first_place(store);
+            uint32_t fresh = store->smallest - fk_store_first_place(store);
             need = tail < fresh ? tail : fresh;
         }
         fk_store_head *head;

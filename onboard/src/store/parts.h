@@ -109,7 +109,7 @@ void fk_store_fail(fk_store *store, uint32_t segment);
 int fk_store_erase(fk_store *store, uint32_t segment);
 /* Makes sure that the highest id in use stays known when something is erased. */
 void fk_store_save_ids(fk_store *store);
-/* Takes the oldest clean segment out of the pool. */
+/* Takes a clean segment out of the pool. */
 int fk_store_open(fk_store *store, fk_store_head *head);
 /* A head with room for a record of `grains`, opened where there is none. */
 int fk_store_head_for(fk_store *store, uint32_t grains, fk_store_head **head);

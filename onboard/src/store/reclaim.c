@@ -223,8 +223,9 @@ static int carry_marks(fk_store *store, uint32_t victim, fk_store_mark *marks)
 
 /* ---- choosing */
 
-static uint32_t choose(const fk_store *store)
+static uint32_t choose(fk_store *store)
 {
+    store->coldest = FK_NO_SEGMENT;
     int may_move = store->pool_count > 0;
     const fk_store_segment *segments = store->cfg->segments;
     uint32_t spread = store->cfg->wear_spread ? store->cfg->wear_spread : 32;
@@ -257,8 +258,10 @@ static uint32_t choose(const fk_store *store)
             cold = i;
     }
     /* many may turn cold at once: one in eight erases is theirs, so that no call pays for all */
-    if (store->erases % 8 == 0 && store->pool_count > 1 && cold != FK_NO_SEGMENT && most_worn - fk_store_wear(store, cold) > spread)
+    if (store->erases % 8 == 0 && store->pool_count > 1 && cold != FK_NO_SEGMENT && most_worn - fk_store_wear(store, cold) > spread) {
+        store->coldest = (uint16_t)cold;
         return cold;
+    }
     if (dead != FK_NO_SEGMENT)
         return dead;
     if (!may_move || emptiest == FK_NO_SEGMENT)
@@ -274,7 +277,9 @@ int fk_store_reclaim(fk_store *store)
     if (victim == FK_NO_SEGMENT || store->pool_count == FK_STORE_POOL_MAX)
         return 0;
     fk_store_mark marks[FK_MARKS_RECORD];
+    store->levelling = victim == store->coldest;
     int r = move_all(store, victim);
+    store->levelling = 0;
     int waiting = r < 0 ? r : carry_marks(store, victim, marks);
     for (uint32_t i = 0; waiting != 0 && i < store->cfg->flash->segment_count; i++) {
         /* No room for them anywhere: another dead segment, with marks that have served. */

@@ -223,11 +223,17 @@ int fk_store_open(fk_store *store, fk_store_head *head)
 {
     if (store->pool_count == 0)
         return FK_ERR_NOSPC;
-    head->segment = store->pool[0];
+    /* The least worn for what is new; the most worn for what has lain long and will again. */
+    uint32_t at = 0;
+    for (uint32_t i = 1; i < store->pool_count; i++) {
+        uint32_t wear = fk_store_wear(store, store->pool[i]);
+        uint32_t best = fk_store_wear(store, store->pool[at]);
+        if (store->levelling ? wear > best : wear < best)
+            at = i;
+    }
+    head->segment = store->pool[at];
     head->place = (uint16_t)fk_store_first_place(store);
-    store->pool_count--;
-    for (uint32_t i = 0; i < store->pool_count; i++)
-        store->pool[i] = store->pool[i + 1];
+    store->pool[at] = store->pool[--store->pool_count];
     store->cfg->segments[head->segment].live = FK_STATE_DATA;
     return FK_OK;
 }
