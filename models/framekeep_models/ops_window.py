@@ -23,7 +23,8 @@ class Geometry:
 
     @property
     def pointwise(self) -> bool:
-        return self.kernel == (1, 1) and self.stride == (1, 1) and self.pad == (0, 0)
+        same_map = self.in_shape[:2] == self.out_shape[:2]  # a folded PAD may lie below or to the right
+        return same_map and self.kernel == (1, 1) and self.stride == (1, 1) and self.pad == (0, 0)
 
     def overlap(self) -> int:
         """See `kernels.h`: pixel by pixel for pointwise windows, else row by row."""

@@ -33,6 +33,11 @@ def test_padding_is_not_folded_into_what_reads_it_flattened(seed: int) -> None:
     check(seed)
 
 
+def test_a_pointwise_window_over_a_map_padded_below_is_not_in_place() -> None:
+    made = random_net.make(442)
+    assert verify(made.model, seeded_inputs(made.shape, EACH), backend="portable").passed
+
+
 def test_ranges_follow_a_map_that_is_read_with_other_channels() -> None:
     check(659)
 
