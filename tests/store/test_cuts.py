@@ -54,7 +54,7 @@ def test_every_byte_of_one_cycle() -> None:
     """Store, evict, move: cut after each byte of each program."""
     verdict = exhaust(
         "nor", size=1 << 15, steps=60, depth=1, bytes=1, max_picture=3000, slots=24, log_segments=2,
-        **{"from": 190, "to": 215},
+        **{"from": 170, "to": 195},
     )  # fmt: skip
     assert not verdict.failure
     assert verdict.cuts > 26 * 256
