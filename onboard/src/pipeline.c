@@ -147,6 +147,7 @@ static int flush_batch(fk_pipeline *p)
     }
     size_t size = p->batch_fill;
     p->batch_fill = 0; /* also when it fails: the next decisions must have room */
+    fk_store_use_id(&p->store, p->next_id - 1); /* kept or not, an id is never used again */
     return fk_store_log_append(&p->store, p->batch, size);
 }
 

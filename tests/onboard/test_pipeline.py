@@ -122,6 +122,18 @@ def test_a_reset_loses_no_kept_frame_and_reuses_no_id(flown: tuple[bytes, bytes,
     assert min(again) > max(ids)
 
 
+def test_ids_of_frames_that_were_not_kept_are_not_reused_after_a_reset(
+    flown: tuple[bytes, bytes, list[Frame]],
+) -> None:
+    policy, image, frames = flown
+    black = [Frame(bytes(len(frame.data)), frame.time) for frame in frames[:40]]
+    before = Pipeline(policy, image, LARGE)
+    ids = [before.frame(frame).frame_id for frame in black]
+    assert before.report()["frames"] == 0
+    after = Pipeline(policy, image, LARGE, flash=before.flash())
+    assert after.frame(black[0]).frame_id > max(ids)
+
+
 def test_a_frame_of_another_shape_is_an_error_that_the_next_frame_survives(
     flown: tuple[bytes, bytes, list[Frame]],
 ) -> None:
