@@ -9,7 +9,7 @@ from framekeep_models.compile import compile_model
 ROOT = Path(__file__).resolve().parents[2] / "models"
 MODELS = sorted((ROOT / "trained").glob("*.tflite"))
 WEIGHTS = {"person_96": 100, "person_96_all": 100, "person_grid": 200, "ship_80": 60, "ship_grid": 150}
-WEIGHTS["shelf_fill"] = 150  # kB, as the issue of the models allows
+WEIGHTS["shelf_fill"] = 150  # kB
 ARENA = {"person_96": 48 * 1024, "person_96_all": 48 * 1024}
 
 
