@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from framekeep_ground.formats import DecisionRecord
 from framekeep_onboard import ErrorCode, firmware, targets
 from framekeep_onboard.count import ImageError
 from framekeep_onboard.events import Frame
-from framekeep_onboard.pipeline import Decision, Pipeline, Reason
+from framekeep_onboard.pipeline import Decision, Pipeline, decisions_of
 
 from framekeep_sim.errors import UserError
 from framekeep_sim.events import Flight
@@ -108,7 +107,7 @@ def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) ->
         "instructions": done.instructions,
     }
     return Played(
-        decisions=_decisions(done.records),
+        decisions=decisions_of(done.records),
         flash=done.flash,
         downlink=done.downlink,
         fill=[],
@@ -126,29 +125,4 @@ def _setup(store: Store) -> targets.FlashSetup:
         slot_count=store.frames_max,
         log_segments=store.log_segments,
         profile=int(store.layout),
-    )
-
-
-def _decisions(records: bytes) -> list[Decision]:
-    """Decision records, as a target wrote them one after another."""
-    size = DecisionRecord.sizeof()
-    return [_decision(records[at : at + size]) for at in range(0, len(records), size)]
-
-
-def _decision(record: bytes) -> Decision:
-    parsed = DecisionRecord.parse(record)
-    d = parsed.decision
-    return Decision(
-        frame_id=d.frame_id,
-        time=parsed.time,
-        reason=Reason(d.reason),
-        class_index=d.class_index,
-        score=d.score,
-        value=d.value,
-        size=d.size,
-        mean=d.mean,
-        contrast=d.contrast,
-        error=d.error,
-        box=(d.box.x, d.box.y, d.box.width, d.box.height),
-        record=record,
     )

@@ -43,6 +43,17 @@ def reason_text(reason: int) -> str:
     return str(ffi.string(lib.fk_reason_text(reason)).decode())
 
 
+def decisions_of(records: bytes) -> list[Decision]:
+    """Decision records, one after another as a target writes them, read by the flight code."""
+    size = lib.FK_DECISION_RECORD_SIZE
+    out = ffi.new("fk_decision *")
+    decisions = []
+    for at in range(0, len(records), size):
+        lib.fk_decision_unpack(out, records[at : at + size])
+        decisions.append(_decision(out))
+    return decisions
+
+
 class Pipeline:
     """One camera in flight: `fk_pipeline` with its memory, over an emulated flash.
 
