@@ -1,5 +1,6 @@
 """Operators that slide a window over rows and columns: convolutions and pools."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -74,12 +75,12 @@ class Weighted(Window):
     layout: int = 0  # of `packed`, which then stands for weights and channel table
     packed: bytes = b""
 
-    def taps(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def taps(self) -> int: ...
 
+    @abstractmethod
     def tap_sums(self) -> Int32Array:
         """Sum of the weights of each output channel."""
-        raise NotImplementedError
 
     def folded_bias(self) -> Int32Array:
         """With `-in_zero * sum(weights)` inside, so that kernels multiply the raw int8 input."""
