@@ -132,6 +132,14 @@ ChunkPacket = Struct(
 POLICY_MAGIC = 0x464B504F  # "FKPO"
 POLICY_VERSION = 1
 POLICY_CLASSES_MAX = 8
+POLICY_MASKS_MAX = 4
+
+PolicyRect = Struct(
+    "x" / Int16ub * "left edge, pixels of the frame",
+    "y" / Int16ub * "upper edge",
+    "width" / Int16ub * "pixels",
+    "height" / Int16ub * "pixels",
+)
 
 PolicyClass = Struct(
     "index" / Int8ub * "output of the model",
@@ -145,10 +153,7 @@ Policy = Struct(
     "size" / Int16ub * "bytes of the policy, magic to CRC",
     "width" / Int16ub * "of a frame, pixels",
     "height" / Int16ub * "of a frame, pixels",
-    "crop_x" / Int16ub * "left edge of what the network sees, pixels",
-    "crop_y" / Int16ub * "its upper edge",
-    "crop_width" / Int16ub * "its width; 0 = the whole frame",
-    "crop_height" / Int16ub * "its height; 0 = the whole frame",
+    "crop" / PolicyRect * "what the network sees; 0 wide and high = the whole frame",
     "pixel_format" / Int8ub * "0 GRAY8, 1 RGB565LE, 2 RGB565BE, 3 YUYV, 4 RGB888",
     "dark_below" / Int8ub * "95th percentile of brightness under it: too dark; 0 = never",
     "bright_above" / Int8ub * "5th percentile of brightness over it: overexposed; 255 = never",
@@ -162,6 +167,10 @@ Policy = Struct(
     "chunk_bytes" / Int16ub * "bytes of a picture in one packet",
     "class_count" / Int8ub * "1..8: how many of the classes count",
     "classes" / Array(POLICY_CLASSES_MAX, PolicyClass) * "those that do not count are all 0",
+    "mask_count" / Int8ub * "0..4: how many of the masks count",
+    "masks"
+    / Array(POLICY_MASKS_MAX, PolicyRect)
+    * "made black in the frame buffer; those that do not count are all 0",
     "crc16" / Int16ub * "over all bytes before it: polynomial 0x1021, initial value 0xFFFF",
 )
 
@@ -298,6 +307,7 @@ FORMATS: tuple[Format, ...] = (
     Format("DecisionRecord", DecisionRecord, "FK_DECISION_RECORD", SPEC),
     Format("Policy", Policy, "FK_POLICY", SPEC),
     Format("PolicyClass", PolicyClass, "FK_POLICY_CLASS", SPEC),
+    Format("PolicyRect", PolicyRect, "FK_POLICY_RECT", SPEC),
     Format("StoreClean", StoreClean, "FK_STORE_CLEAN", SPEC),
     Format("StoreChunk", StoreChunk, "FK_STORE_CHUNK", SPEC),
     Format("StoreCommit", StoreCommit, "FK_STORE_COMMIT", SPEC),

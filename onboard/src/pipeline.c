@@ -118,6 +118,21 @@ static int keep(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
     return err < 0 ? err : FK_REASON_KEPT;
 }
 
+/* Refuses a frame that is not the camera's, and takes out of the frame buffer what is
+ * nobody's business: first of all, so that no stage ever sees it. */
+static int admit(const fk_pipeline *p, const fk_frame *frame)
+{
+    if (frame->width != p->policy.width || frame->height != p->policy.height ||
+        frame->format != p->policy.pixel_format) {
+        return FK_ERR_INVAL; /* not what the mission was made for */
+    }
+    int err = fk_frame_check(frame);
+    for (unsigned i = 0; err >= 0 && i < p->policy.mask_count; i++) {
+        err = fk_camera_mask(frame, &p->policy.masks[i]);
+    }
+    return err;
+}
+
 static int screen(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
 {
     const fk_screen_config cfg = {
@@ -127,11 +142,7 @@ static int screen(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
     };
     fk_screen_stats stats;
 
-    if (frame->width != p->policy.width || frame->height != p->policy.height ||
-        frame->format != p->policy.pixel_format) {
-        return FK_ERR_INVAL; /* not what the mission was made for */
-    }
-    int err = fk_screen_measure(&stats, frame, p->histogram);
+    int err = fk_screen_measure(&stats, frame, p->policy.masks, p->policy.mask_count, p->histogram);
     if (err < 0) {
         return err;
     }
@@ -156,7 +167,10 @@ int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, f
     *out = (fk_decision){.time = time, .frame_id = p->next_id++};
     memcpy(out->model_id, p->model.id, sizeof out->model_id);
 
-    int reason = screen(p, out, frame);
+    int reason = admit(p, frame);
+    if (reason >= 0) {
+        reason = screen(p, out, frame);
+    }
     if (reason == FK_REASON_KEPT) {
         reason = judge(p, out, frame);
     }

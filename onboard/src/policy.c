@@ -7,14 +7,19 @@
 
 enum { APID_MAX = 2046, WEIGHT_MAX = 257, QUALITY_MAX = 100, CHUNK_BYTES_MAX = 4096 };
 
-static fk_rect read_crop(const uint8_t *p)
+static fk_rect read_rect(const uint8_t *p)
 {
     return (fk_rect){
-        .x = fk_get_u16be(p + FK_POLICY_CROP_X),
-        .y = fk_get_u16be(p + FK_POLICY_CROP_Y),
-        .width = fk_get_u16be(p + FK_POLICY_CROP_WIDTH),
-        .height = fk_get_u16be(p + FK_POLICY_CROP_HEIGHT),
+        .x = fk_get_u16be(p + FK_POLICY_RECT_X),
+        .y = fk_get_u16be(p + FK_POLICY_RECT_Y),
+        .width = fk_get_u16be(p + FK_POLICY_RECT_WIDTH),
+        .height = fk_get_u16be(p + FK_POLICY_RECT_HEIGHT),
     };
+}
+
+static int inside(const fk_rect *r, const fk_policy *p)
+{
+    return (uint32_t)r->x + r->width <= p->width && (uint32_t)r->y + r->height <= p->height;
 }
 
 static int camera_ok(const fk_policy *p)
@@ -25,8 +30,23 @@ static int camera_ok(const fk_policy *p)
         p->height > FK_FRAME_SIDE_MAX || p->pixel_format > FK_PIXEL_RGB888) {
         return 0;
     }
-    return (c->width == 0) == (c->height == 0) && (uint32_t)c->x + c->width <= p->width &&
-           (uint32_t)c->y + c->height <= p->height;
+    return (c->width == 0) == (c->height == 0) && inside(c, p);
+}
+
+/* A mask that cannot be applied must not fly: pictures would go out without it. */
+static int masks_ok(const fk_policy *p)
+{
+    if (p->mask_count > FK_POLICY_MASKS_MAX) {
+        return 0;
+    }
+    for (unsigned i = 0; i < p->mask_count; i++) {
+        const fk_rect *m = &p->masks[i];
+        if (m->width == 0 || m->height == 0 || !inside(m, p) ||
+            (p->pixel_format == FK_PIXEL_YUYV && ((m->x | m->width) & 1))) {
+            return 0;
+        }
+    }
+    return 1;
 }
 
 static int classes_ok(const fk_policy *p)
@@ -70,11 +90,12 @@ int fk_policy_parse(fk_policy *out, const uint8_t *bytes, size_t size)
     fk_policy p = {
         .width = fk_get_u16be(bytes + FK_POLICY_WIDTH),
         .height = fk_get_u16be(bytes + FK_POLICY_HEIGHT),
-        .crop = read_crop(bytes),
+        .crop = read_rect(bytes + FK_POLICY_CROP_X),
         .pixel_format = bytes[FK_POLICY_PIXEL_FORMAT],
         .dark_below = bytes[FK_POLICY_DARK_BELOW],
         .bright_above = bytes[FK_POLICY_BRIGHT_ABOVE],
         .contrast_below = bytes[FK_POLICY_CONTRAST_BELOW],
+        .mask_count = bytes[FK_POLICY_MASK_COUNT],
         .class_count = bytes[FK_POLICY_CLASS_COUNT],
         .jpeg_quality = bytes[FK_POLICY_JPEG_QUALITY],
         .jpeg_mode = bytes[FK_POLICY_JPEG_MODE],
@@ -92,7 +113,10 @@ int fk_policy_parse(fk_policy *out, const uint8_t *bytes, size_t size)
             .weight = fk_get_u16be(row + FK_POLICY_CLASS_WEIGHT),
         };
     }
-    if (!camera_ok(&p) || !classes_ok(&p) || !output_ok(&p)) {
+    for (unsigned i = 0; i < FK_POLICY_MASKS_MAX; i++) {
+        p.masks[i] = read_rect(bytes + FK_POLICY_MASKS + i * FK_POLICY_RECT_BYTES);
+    }
+    if (!camera_ok(&p) || !masks_ok(&p) || !classes_ok(&p) || !output_ok(&p)) {
         return FK_ERR_INVAL;
     }
     *out = p;

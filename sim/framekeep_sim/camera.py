@@ -80,6 +80,14 @@ def decode(frame: bytes, camera: Camera) -> Bytes:
     return np.vstack([_decode(frame[at : at + band], camera) for at in range(0, len(frame), band)])
 
 
+def masked(pixels: Bytes, camera: Camera) -> Bytes:
+    """Pixels of a frame without what the mission's masks hide, for a report that people pass on."""
+    shown = pixels.copy()
+    for mask in camera.masks:
+        shown[mask.y : mask.y + mask.height, mask.x : mask.x + mask.width] = 0
+    return shown
+
+
 def _decode(frame: bytes, camera: Camera) -> Bytes:
     height, width = -1, camera.width
     if camera.format is PixelFormat.RGB888:

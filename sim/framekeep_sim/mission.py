@@ -7,14 +7,21 @@ knows. What only the ground decides (store geometry, passes) stays out of them.
 
 from binascii import crc_hqx
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from framekeep_ground.formats import CRC16_INIT, POLICY_CLASSES_MAX, POLICY_MAGIC, POLICY_VERSION, Policy
+from framekeep_ground.formats import (
+    CRC16_INIT,
+    POLICY_CLASSES_MAX,
+    POLICY_MAGIC,
+    POLICY_MASKS_MAX,
+    POLICY_VERSION,
+    Policy,
+)
 
 from framekeep_sim.errors import UserError
 from framekeep_sim.toml_reader import Table, closest, read
@@ -63,10 +70,12 @@ def _words(names: type[IntEnum]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Crop:
+class Rect:
+    """In pixels of the frame; for what the network sees, no width means all of it."""
+
     x: int = 0
     y: int = 0
-    width: int = 0  # 0: the whole frame
+    width: int = 0
     height: int = 0
 
 
@@ -75,10 +84,11 @@ class Camera:
     format: PixelFormat
     width: int
     height: int
-    crop: Crop
+    crop: Rect
     fit: Fit
     cadence: Fraction  # seconds
     start: datetime
+    masks: tuple[Rect, ...] = ()
 
     @property
     def frame_bytes(self) -> int:
@@ -213,16 +223,15 @@ class Mission:
             "size": Policy.sizeof(),
             "width": camera.width,
             "height": camera.height,
-            "crop_x": camera.crop.x,
-            "crop_y": camera.crop.y,
-            "crop_width": camera.crop.width,
-            "crop_height": camera.crop.height,
+            "crop": asdict(camera.crop),
             "pixel_format": int(camera.format),
             "dark_below": screen.dark_below,
             "bright_above": screen.bright_above,
             "contrast_below": screen.contrast_below,
             "class_count": len(self.classes),
             "classes": rows,
+            "mask_count": len(camera.masks),
+            "masks": [asdict(m) for m in (*camera.masks, *[Rect()] * (POLICY_MASKS_MAX - len(camera.masks)))],
             "jpeg_quality": codec.quality,
             "jpeg_mode": int(codec.mode),
             "restart_interval": codec.restart_interval,
@@ -248,20 +257,38 @@ def _start(table: Table) -> datetime:
     return value
 
 
-def _crop(table: Table, width: int, height: int) -> Crop:
-    value = table.raw("crop", [])
-    if value == []:
-        return Crop()
+def _rect(table: Table, name: str, value: Any, width: int, height: int) -> Rect:
     if not (isinstance(value, list) and len(value) == 4 and all(type(v) is int for v in value)):
-        raise table.fail("crop", f" = {value}; write crop = [x, y, width, height] in pixels")
-    crop = Crop(*value)
-    inside = crop.x >= 0 and crop.x + crop.width <= width and crop.y >= 0 and crop.y + crop.height <= height
-    if not inside or crop.width < 1 or crop.height < 1:
-        raise table.fail("crop", f" = {value} is not inside the frame of {width} x {height}")
-    return crop
+        raise table.fail(name, f" = {value}; write [x, y, width, height] in pixels")
+    rect = Rect(*value)
+    inside = rect.x >= 0 and rect.x + rect.width <= width and rect.y >= 0 and rect.y + rect.height <= height
+    if not inside or rect.width < 1 or rect.height < 1:
+        raise table.fail(name, f" = {value} is not inside the frame of {width} x {height}")
+    return rect
 
 
-def _camera(table: Table) -> Camera:
+def _crop(table: Table, width: int, height: int) -> Rect:
+    value = table.raw("crop", [])
+    return Rect() if value == [] else _rect(table, "crop", value, width, height)
+
+
+def _masks(table: Table, pixel_format: PixelFormat, width: int, height: int) -> tuple[Rect, ...]:
+    values = table.raw("masks", [])
+    if not isinstance(values, list) or len(values) > POLICY_MASKS_MAX:
+        problem = f" takes a list of at most {POLICY_MASKS_MAX} masks, each [x, y, width, height] in pixels"
+        raise table.fail("masks", problem)
+    masks = [_rect(table, "masks", value, width, height) for value in values]
+    if pixel_format is PixelFormat.YUYV:  # two pixels share their colour: hide both
+        ends = [m.x + m.width + (m.x + m.width) % 2 for m in masks]
+        masks = [
+            Rect(m.x - m.x % 2, m.y, end - (m.x - m.x % 2), m.height)
+            for m, end in zip(masks, ends, strict=True)
+        ]
+    table.done()
+    return tuple(masks)
+
+
+def _camera(table: Table, privacy: Table) -> Camera:
     pixel_format = table.choice("format", _words(PixelFormat))
     width = table.integer("width", 16, 4096, unit="pixels")
     height = table.integer("height", 16, 4096, unit="pixels")
@@ -275,6 +302,7 @@ def _camera(table: Table) -> Camera:
         fit=table.choice("fit", _words(Fit), "crop"),
         cadence=Fraction(str(table.number("cadence_s", 0.001, 86400, 1, "seconds"))),
         start=_start(table),
+        masks=_masks(privacy, pixel_format, width, height),
     )
     table.done()
     return camera
@@ -377,7 +405,7 @@ def load(path: Path) -> Mission:
     top = read(path)
     name = top.text("name", path.stem)
     description = top.text("description", "")
-    camera = _camera(top.table("camera", required=True))
+    camera = _camera(top.table("camera", required=True), top.table("privacy"))
     model = top.table("model", required=True)
     model_file = path.parent / model.text("file")
     model.done()

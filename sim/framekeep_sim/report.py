@@ -16,7 +16,7 @@ from framekeep_ground.codes import REASON_TEXT, Reason
 from framekeep_onboard.pipeline import Decision
 from PIL import Image
 
-from framekeep_sim.camera import decode, to_frame
+from framekeep_sim.camera import decode, masked, to_frame
 from framekeep_sim.charts import area, bytes_text, histogram, strip
 from framekeep_sim.events import Shot
 from framekeep_sim.metrics import Confusion, is_wanted
@@ -143,7 +143,7 @@ def _thumbnails(run: Run, shown: set[int]) -> dict[int, str]:
             picture = Image.open(io.BytesIO(sent)).convert("RGB")
         else:
             camera = run.mission.camera
-            picture = Image.fromarray(decode(to_frame(item.open(), camera), camera))
+            picture = Image.fromarray(masked(decode(to_frame(item.open(), camera), camera), camera))
         picture.thumbnail(THUMBNAIL, Image.Resampling.BILINEAR)
         file = io.BytesIO()
         picture.save(file, "JPEG", quality=78)

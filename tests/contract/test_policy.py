@@ -30,6 +30,10 @@ def fields() -> dict[str, Any]:
     return dict(Policy.parse(load(MISSIONS[0]).policy(LABELS)))
 
 
+def sides(rect: Any) -> tuple[int, int, int, int]:
+    return rect.x, rect.y, rect.width, rect.height
+
+
 @pytest.mark.parametrize("mission", MISSIONS, ids=lambda path: path.stem)
 def test_flight_code_reads_every_field_as_the_declaration_does(mission: Path) -> None:
     data = load(mission).policy(LABELS)
@@ -53,9 +57,9 @@ def test_flight_code_reads_every_field_as_the_declaration_does(mission: Path) ->
         "chunk_bytes",
     ]:
         assert getattr(read, name) == declared[name], name
-    assert (read.crop.x, read.crop.y, read.crop.width, read.crop.height) == tuple(
-        declared[f"crop_{side}"] for side in ("x", "y", "width", "height")
-    )
+    assert sides(read.crop) == sides(declared.crop)
+    assert read.mask_count == declared.mask_count
+    assert [sides(mask) for mask in read.masks] == [sides(mask) for mask in declared.masks]
     for i in range(POLICY_CLASSES_MAX):
         for name in ("index", "threshold", "weight"):
             assert getattr(read.classes[i], name) == declared.classes[i][name]
@@ -82,7 +86,8 @@ def test_any_missing_byte_is_refused() -> None:
         ("width", 4097),
         ("height", 0),
         ("pixel_format", 5),
-        ("crop_width", 4096),
+        ("crop", {"x": 0, "y": 0, "width": 4096, "height": 1}),
+        ("mask_count", 5),
         ("jpeg_quality", 0),
         ("jpeg_quality", 101),
         ("jpeg_mode", 2),
@@ -96,7 +101,7 @@ def test_any_missing_byte_is_refused() -> None:
     ],
 )
 def test_a_field_out_of_range_is_refused_and_nothing_written(
-    fields: dict[str, Any], name: str, value: int
+    fields: dict[str, Any], name: str, value: Any
 ) -> None:
     fields[name] = value
     code, out = parse(resealed(fields))
@@ -117,3 +122,32 @@ def test_a_weight_whose_value_would_not_fit_16_bits_is_refused(fields: dict[str,
 def test_another_version_is_named_as_such(fields: dict[str, Any]) -> None:
     fields["version"] = 2
     assert parse(resealed(fields))[0] == ErrorCode.FK_ERR_VERSION
+
+
+def test_masks_arrive_in_order(fields: dict[str, Any]) -> None:
+    wanted = [(0, 0, 2, 1), (4, 2, 6, 8), (10, 10, 20, 20)]
+    fields["mask_count"] = 3
+    for row, rect in zip(fields["masks"], wanted, strict=False):
+        row.update(zip(("x", "y", "width", "height"), rect, strict=True))
+    code, read = parse(resealed(fields))
+    assert code == 0
+    assert [sides(mask) for mask in read.masks[0 : read.mask_count]] == wanted
+
+
+@pytest.mark.parametrize("rect", [(0, 0, 0, 1), (0, 0, 1, 0), (65535, 0, 2, 2), (0, 65535, 2, 2)])
+def test_a_mask_that_hides_nothing_or_leaves_the_frame_is_refused(
+    fields: dict[str, Any], rect: tuple[int, ...]
+) -> None:
+    fields["mask_count"] = 1
+    fields["masks"][0].update(zip(("x", "y", "width", "height"), rect, strict=True))
+    assert parse(resealed(fields))[0] == ErrorCode.FK_ERR_INVAL
+
+
+@pytest.mark.parametrize("rect", [(1, 0, 2, 2), (0, 0, 3, 2)])
+def test_a_mask_that_cuts_a_pair_of_yuyv_is_refused(fields: dict[str, Any], rect: tuple[int, ...]) -> None:
+    fields["mask_count"] = 1
+    fields["masks"][0].update(zip(("x", "y", "width", "height"), rect, strict=True))
+    fields["pixel_format"] = 3
+    assert parse(resealed(fields))[0] == ErrorCode.FK_ERR_INVAL
+    fields["pixel_format"] = 0
+    assert parse(resealed(fields))[0] == 0

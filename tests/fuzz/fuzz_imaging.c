@@ -42,7 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < HEAD)
         return 0;
     const size_t claimed = fk_get_u32le(data + 9), have = size - HEAD;
-    const fk_frame f = {.data = data + HEAD,
+    uint8_t *pixels = malloc(have > 0 ? have : 1); /* a frame buffer is written to by its masks */
+    memcpy(pixels, data + HEAD, have);
+    const fk_frame f = {.data = pixels,
                         .size = claimed < have ? claimed : have, /* a view never lies about this */
                         .stride = fk_get_u32le(data + 5),
                         .width = fk_get_u16le(data + 1),
@@ -62,6 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         scale(&f, &fitted, data + 21);
     fk_screen_stats stats;
     uint16_t histogram[FK_SCREEN_BINS];
-    (void)fk_screen_measure(&stats, &f, histogram);
+    (void)fk_screen_measure(&stats, &f, &crop, data[28] & 1, histogram);
+    (void)fk_camera_mask(&f, &crop);
+    free(pixels);
     return 0;
 }

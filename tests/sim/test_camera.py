@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 import pytest
 from framekeep_sim.camera import decode, encode, fit, to_frame
-from framekeep_sim.mission import Camera, Crop, Fit, PixelFormat
+from framekeep_sim.mission import Camera, Fit, PixelFormat, Rect
 from PIL import Image
 
 RGB = np.random.default_rng(5).integers(0, 256, (48, 64, 3), np.uint8)
 
 
 def camera(pixel_format: PixelFormat, how: Fit = Fit.LETTERBOX, size: tuple[int, int] = (64, 48)) -> Camera:
-    return Camera(pixel_format, *size, Crop(), how, Fraction(1), datetime(2026, 1, 1, tzinfo=UTC))
+    return Camera(pixel_format, *size, Rect(), how, Fraction(1), datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def test_grey_is_pillows() -> None:

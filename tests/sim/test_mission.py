@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from framekeep_sim import mission
 from framekeep_sim.errors import UserError
-from framekeep_sim.mission import Camera, Crop, Fit, JpegMode, Layout, PixelFormat
+from framekeep_sim.mission import Camera, Fit, JpegMode, Layout, PixelFormat, Rect
 
 SMALL = """\
 [camera]
@@ -49,7 +49,7 @@ def test_what_is_left_out_has_the_documented_default(write) -> None:
     m = mission.load(write(SMALL))
     assert m.name == "m"
     assert m.camera == Camera(
-        PixelFormat.GRAY8, 96, 64, Crop(), Fit.CROP, Fraction(1), datetime(2026, 1, 1, tzinfo=UTC)
+        PixelFormat.GRAY8, 96, 64, Rect(), Fit.CROP, Fraction(1), datetime(2026, 1, 1, tzinfo=UTC)
     )
     assert (m.screen.dark_below, m.screen.bright_above, m.screen.contrast_below) == (12, 245, 8)
     assert (m.codec.quality, m.codec.mode, m.codec.restart_interval, m.codec.max_bytes) == (
@@ -76,7 +76,7 @@ def test_what_is_left_out_has_the_documented_default(write) -> None:
         ("camera", "start = 1999-12-31T23:59:59Z", "allowed are the years 2000..2099"),
         ("camera", 'start = "2026-01-01"', "without quotes"),
         ("camera", "crop = [90, 0, 10, 10]", "is not inside the frame of 96 x 64"),
-        ("camera", "crop = [1, 2]", "write crop = [x, y, width, height]"),
+        ("camera", "crop = [1, 2]", "write [x, y, width, height] in pixels"),
         ("screen", "dark_below = 256", "screen.dark_below = 256; allowed are whole numbers 0..255"),
         ("screen", "drak_below = 1", 'did you mean "dark_below"?'),
         ("trigger", "threshold = 1.5", "trigger.threshold = 1.5; allowed are numbers 0..1"),
@@ -98,7 +98,12 @@ def test_what_is_left_out_has_the_documented_default(write) -> None:
         ("downlink", "image_apid = 100", "equals record_apid"),
         ("downlink", "pass_bytes = 100", "no effect without pass_every"),
         ("downlink", "chunk_bytes = 5000", "allowed are whole numbers 16..4096 bytes"),
-        ("privacy", "mask = 1", "privacy is not a key of a mission"),
+        ("privacy", "mask = 1", 'privacy.mask is not a key of a mission; did you mean "masks"?'),
+        ("privacy", "masks = [[0, 0, 97, 1]]", "is not inside the frame of 96 x 64"),
+        ("privacy", "masks = [[0, 0, 1]]", "write [x, y, width, height] in pixels"),
+        ("privacy", "masks = [0, 0, 1, 1]", "write [x, y, width, height] in pixels"),
+        ("privacy", "masks = [[0,0,1,1], [0,0,1,1], [0,0,1,1], [0,0,1,1], [0,0,1,1]]", "at most 4 masks"),
+        ("secrecy", "mask = 1", "secrecy is not a key of a mission"),
     ],
 )
 def test_a_mistake_is_answered_with_its_line(write, section: str, line: str, says: str) -> None:
@@ -107,7 +112,7 @@ def test_a_mistake_is_answered_with_its_line(write, section: str, line: str, say
     with pytest.raises(UserError) as caught:
         mission.load(path)
     answer = str(caught.value)
-    wanted = number - 1 if section == "privacy" else number  # a table stands on its header's line
+    wanted = number - 1 if section == "secrecy" else number  # a table stands on its header's line
     assert answer.startswith(f"{path}:{wanted}: ")
     assert says in answer
     assert "\n" not in answer
@@ -175,10 +180,10 @@ def test_a_threshold_is_the_classs_or_the_missions_or_the_models(write) -> None:
 
 def test_the_policy_is_the_bytes_worked_out_by_hand(write) -> None:
     text = SMALL.replace("height = 64", "height = 64\ncrop = [1, 2, 32, 48]")
-    text += "threshold = 0.5\nweight = 0.5\n[codec]\nmode = 'grey'\n"
+    text += "threshold = 0.5\nweight = 0.5\n[codec]\nmode = 'grey'\n[privacy]\nmasks = [[5, 6, 7, 8]]\n"
     policy = mission.load(write(text)).policy()
     by_hand = (
-        "464b504f 01 0048"  # FKPO, version 1, 72 bytes
+        "464b504f 01 0069"  # FKPO, version 1, 105 bytes
         "0060 0040 0001 0002 0020 0030 00"  # 96 x 64, crop, GRAY8
         "0c f5 08"  # screen: 12, 245, 8
         "3c 00 000a 00004000"  # quality 60, grey, 10 MCUs, 16384 bytes
@@ -187,7 +192,9 @@ def test_the_policy_is_the_bytes_worked_out_by_hand(write) -> None:
     )
     assert policy[:42] == bytes.fromhex(re.sub(" ", "", by_hand))
     assert policy[42:70] == bytes(28)
-    assert len(policy) == 72
+    assert policy[70:79] == bytes.fromhex("01 0005 0006 0007 0008")
+    assert policy[79:103] == bytes(24)
+    assert len(policy) == 105
 
 
 def test_time_counts_from_the_year_2000(write) -> None:
@@ -206,5 +213,12 @@ def test_time_counts_from_the_year_2000(write) -> None:
 def test_shipped_missions_load_and_compile(path: Path) -> None:
     m = mission.load(path)
     assert m.name == path.stem
-    assert len(m.policy()) == 72
+    assert len(m.policy()) == 105
     assert m.description
+
+
+def test_a_mask_in_yuyv_grows_to_whole_pairs_of_pixels(write) -> None:
+    text = SMALL.replace("gray8", "yuyv") + "[privacy]\nmasks = [[3, 1, 2, 4], [0, 0, 96, 64]]\n"
+    assert mission.load(write(text)).camera.masks == (Rect(2, 1, 4, 4), Rect(0, 0, 96, 64))
+    grey = text.replace("yuyv", "gray8")
+    assert mission.load(write(grey)).camera.masks == (Rect(3, 1, 2, 4), Rect(0, 0, 96, 64))

@@ -124,10 +124,17 @@ class ScreenStats:
     p95: int
 
 
-def screen(frame: Frame) -> ScreenStats:
-    """Measure the brightness of `frame` on the screen's grid."""
+def mask(frame: Frame, rect: Rect) -> None:
+    """Make `rect` black in the frame's own pixels."""
+    check(lib.fk_camera_mask(frame.view(), ffi.new("fk_rect *", (rect.x, rect.y, rect.width, rect.height))))
+
+
+def screen(frame: Frame, masks: Sequence[Rect] = ()) -> ScreenStats:
+    """Measure the brightness of `frame` on the screen's grid, without what lies under `masks`."""
     stats = ffi.new("fk_screen_stats *")
-    check(lib.fk_screen_measure(stats, frame.view(), ffi.new("uint16_t[]", lib.FK_SCREEN_BINS)))
+    rects = ffi.new("fk_rect[]", [(m.x, m.y, m.width, m.height) for m in masks])
+    histogram = ffi.new("uint16_t[]", lib.FK_SCREEN_BINS)
+    check(lib.fk_screen_measure(stats, frame.view(), rects, len(masks), histogram))
     return ScreenStats(stats.samples, stats.step, stats.mean, stats.p5, stats.p95)
 
 

@@ -88,7 +88,8 @@ class Pipeline:
     def frame(self, event: Frame) -> Decision:
         """Judge one frame and keep it if it is worth it."""
         view = ffi.new("fk_frame *")
-        data = ffi.from_buffer(event.data)
+        # masks are made in the frame buffer: the caller's bytes stay what they are
+        data = ffi.from_buffer(bytearray(event.data) if self._camera.mask_count else event.data)
         camera = self._camera
         view.data, view.size = data, len(event.data)
         view.width, view.height, view.format = camera.width, camera.height, camera.pixel_format

@@ -52,7 +52,7 @@ static int measure(const fk_frame *f, uint8_t *out)
 {
     fk_screen_stats stats;
     fk_mark_begin();
-    const int rc = fk_screen_measure(&stats, f, (uint16_t *)(void *)scratch);
+    const int rc = fk_screen_measure(&stats, f, NULL, 0, (uint16_t *)(void *)scratch);
     fk_mark_end();
     out[0] = stats.mean;
     out[1] = stats.p5;

@@ -1,4 +1,4 @@
-/* From the frame buffer to the network's input: crop and scale.
+/* From the frame buffer to the network's input: mask, crop and scale.
  *
  * Scaling is an exact area average: an output pixel is the mean of the part of
  * the crop that it covers, pixels cut by its border counting by the part
@@ -19,6 +19,11 @@ typedef enum {
 /* The part of `f` that an out_w x out_h picture shows under `fit`. The cut side is
  * rounded to nearest, at least 1; an odd remainder goes to the right or below. */
 int fk_camera_crop(fk_rect *crop, const fk_frame *f, int fit, uint16_t out_w, uint16_t out_h);
+
+/* Makes `mask` black in the frame buffer itself, so that nothing behind the camera
+ * can show it. Returns 0, or FK_ERR_INVAL for a mask that is not inside the frame or
+ * cuts a pair of YUYV (x and width are even there); nothing is written then. */
+int fk_camera_mask(const fk_frame *f, const fk_rect *mask);
 
 /* 32-bit words that fk_camera_scale_row needs for one row. */
 size_t fk_camera_scale_scratch_words(uint16_t out_w, uint8_t channels);

@@ -18,9 +18,10 @@ typedef enum {
 
 enum { FK_FRAME_SIDE_MAX = 4096 }; /* widest and highest frame that any stage takes */
 
-/* A view of a frame buffer that somebody else owns. */
+/* A view of a frame buffer that somebody else owns. Stages only read it, but for
+ * fk_camera_mask(). */
 typedef struct {
-    const uint8_t *data;    /* first pixel of the first row                          */
+    uint8_t       *data;    /* first pixel of the first row                          */
     size_t         size;    /* bytes readable at data, >= stride*(height-1) + a row  */
     uint32_t       stride;  /* bytes from one row to the next                        */
     uint16_t       width;   /* pixels, 1..FK_FRAME_SIDE_MAX; even for YUYV           */

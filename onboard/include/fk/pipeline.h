@@ -71,7 +71,8 @@ int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg);
 /* Judges one frame and keeps it if it is worth it. Returns its fk_reason, and
  * writes the same to `out` with all that the decision rested on. A stage that
  * fails makes the reason FK_REASON_ERROR and `out->error` its code; the frame is
- * then lost but the next one is welcome. Returns < 0 only when not even the
+ * then lost but the next one is welcome. What the policy masks is made black in the
+ * frame buffer. Returns < 0 only when not even the
  * decision could be logged. */
 int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, fk_time time);
 

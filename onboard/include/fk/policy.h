@@ -7,7 +7,7 @@
 
 #include "fk/frame.h"
 
-enum { FK_POLICY_CLASSES_MAX = 8 };
+enum { FK_POLICY_CLASSES_MAX = 8, FK_POLICY_MASKS_MAX = 4 };
 
 /* A class worth keeping. */
 typedef struct {
@@ -21,6 +21,8 @@ typedef struct {
     uint16_t width, height;       /* pixels of a frame                              */
     fk_rect  crop;                /* what the network sees; width 0 = all of it     */
     uint8_t  pixel_format;        /* fk_pixel_format                                */
+    uint8_t  mask_count;          /* 0..FK_POLICY_MASKS_MAX                         */
+    fk_rect  masks[FK_POLICY_MASKS_MAX]; /* made black before anything looks         */
     /* screen, as in fk_screen_config: 0 (255 for bright) switches a test off */
     uint8_t  dark_below;          /* 95th percentile of brightness under it: dark   */
     uint8_t  bright_above;        /* 5th percentile over it: overexposed            */

@@ -26,9 +26,11 @@ typedef struct {
     uint8_t contrast_below; /* p95 - p5 below it: FK_REASON_BLANK; 0 = never        */
 } fk_screen_config;
 
-/* Measures `f`. `histogram` is scratch of FK_SCREEN_BINS counts, afterwards the
+/* Measures `f` without the pixels under its `mask_count` masks: made black, they would
+ * hide an overexposed frame. With every pixel masked all is 0. `histogram` is scratch of FK_SCREEN_BINS counts, afterwards the
  * histogram. Returns 0 or FK_ERR_INVAL (see fk_frame_check). */
-int fk_screen_measure(fk_screen_stats *out, const fk_frame *f, uint16_t *histogram);
+int fk_screen_measure(fk_screen_stats *out, const fk_frame *f, const fk_rect *masks,
+                      unsigned mask_count, uint16_t *histogram);
 
 /* FK_REASON_DARK, _BRIGHT or _BLANK, asked in this order, or FK_REASON_KEPT: go on. */
 int fk_screen_judge(const fk_screen_stats *stats, const fk_screen_config *cfg);

@@ -117,10 +117,11 @@
 #define FK_POLICY_SIZE                        5u /* 2 B: bytes of the policy, magic to CRC */
 #define FK_POLICY_WIDTH                       7u /* 2 B: of a frame, pixels */
 #define FK_POLICY_HEIGHT                      9u /* 2 B: of a frame, pixels */
-#define FK_POLICY_CROP_X                     11u /* 2 B: left edge of what the network sees, pixels */
-#define FK_POLICY_CROP_Y                     13u /* 2 B: its upper edge */
-#define FK_POLICY_CROP_WIDTH                 15u /* 2 B: its width; 0 = the whole frame */
-#define FK_POLICY_CROP_HEIGHT                17u /* 2 B: its height; 0 = the whole frame */
+#define FK_POLICY_CROP                       11u /* 8 B: what the network sees; 0 wide and high = the whole frame */
+#define FK_POLICY_CROP_X                     11u /* 2 B: left edge, pixels of the frame */
+#define FK_POLICY_CROP_Y                     13u /* 2 B: upper edge */
+#define FK_POLICY_CROP_WIDTH                 15u /* 2 B: pixels */
+#define FK_POLICY_CROP_HEIGHT                17u /* 2 B: pixels */
 #define FK_POLICY_PIXEL_FORMAT               19u /* 1 B: 0 GRAY8, 1 RGB565LE, 2 RGB565BE, 3 YUYV, 4 RGB888 */
 #define FK_POLICY_DARK_BELOW                 20u /* 1 B: 95th percentile of brightness under it: too dark; 0 = never */
 #define FK_POLICY_BRIGHT_ABOVE               21u /* 1 B: 5th percentile of brightness over it: overexposed; 255 = never */
@@ -134,14 +135,23 @@
 #define FK_POLICY_CHUNK_BYTES                35u /* 2 B: bytes of a picture in one packet */
 #define FK_POLICY_CLASS_COUNT                37u /* 1 B: 1..8: how many of the classes count */
 #define FK_POLICY_CLASSES                    38u /* 32 B: those that do not count are all 0 */
-#define FK_POLICY_CRC16                      70u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
-#define FK_POLICY_BYTES                      72u /* in all */
+#define FK_POLICY_MASK_COUNT                 70u /* 1 B: 0..4: how many of the masks count */
+#define FK_POLICY_MASKS                      71u /* 32 B: made black in the frame buffer; those that do not count are all 0 */
+#define FK_POLICY_CRC16                     103u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
+#define FK_POLICY_BYTES                     105u /* in all */
 
 /* PolicyClass: docs/SPEC.md */
 #define FK_POLICY_CLASS_INDEX                 0u /* 1 B: output of the model */
 #define FK_POLICY_CLASS_THRESHOLD             1u /* 1 B: least score, 0..255, at which a frame is of interest */
 #define FK_POLICY_CLASS_WEIGHT                2u /* 2 B: 0..257: a frame's value is score x weight */
 #define FK_POLICY_CLASS_BYTES                 4u /* in all */
+
+/* PolicyRect: docs/SPEC.md */
+#define FK_POLICY_RECT_X                      0u /* 2 B: left edge, pixels of the frame */
+#define FK_POLICY_RECT_Y                      2u /* 2 B: upper edge */
+#define FK_POLICY_RECT_WIDTH                  4u /* 2 B: pixels */
+#define FK_POLICY_RECT_HEIGHT                 6u /* 2 B: pixels */
+#define FK_POLICY_RECT_BYTES                  8u /* in all */
 
 /* StoreClean: docs/SPEC.md */
 #define FK_STORE_CLEAN_MAGIC                  0u /* 2 B: 0x464B: FK */

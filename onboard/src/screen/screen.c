@@ -34,7 +34,29 @@ static uint8_t percentile(const uint16_t *histogram, uint32_t samples, uint32_t 
     return (uint8_t)level;
 }
 
-int fk_screen_measure(fk_screen_stats *out, const fk_frame *f, uint16_t *histogram)
+static int covers(const fk_rect *mask, uint32_t x, uint32_t y)
+{
+    return x - mask->x < mask->width && y - mask->y < mask->height;
+}
+
+/* Closes the gaps that masked samples leave in `luma`, a span that begins at column x of
+ * row y. Returns how many samples remain. */
+static uint32_t unmasked(uint8_t *luma, uint32_t n, uint32_t x, uint32_t y, uint32_t step,
+                         const fk_rect *masks, unsigned mask_count)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        int hidden = 0;
+        for (unsigned k = 0; k < mask_count; k++)
+            hidden |= covers(&masks[k], x + i * step, y);
+        if (!hidden)
+            luma[left++] = luma[i];
+    }
+    return left;
+}
+
+int fk_screen_measure(fk_screen_stats *out, const fk_frame *f, const fk_rect *masks,
+                      unsigned mask_count, uint16_t *histogram)
 {
     const int bad = fk_frame_check(f);
     if (bad < 0)
@@ -47,18 +69,20 @@ int fk_screen_measure(fk_screen_stats *out, const fk_frame *f, uint16_t *histogr
         for (uint32_t done = 0; done < columns;) {
             uint8_t luma[SPAN];
             const uint32_t n = columns - done < SPAN ? columns - done : SPAN;
-            fk_pixels_gray_every(luma, f, step / 2 + done * step, y, n, step);
-            for (uint32_t i = 0; i < n; i++) {
+            const uint32_t x = step / 2 + done * step;
+            fk_pixels_gray_every(luma, f, x, y, n, step);
+            const uint32_t seen = mask_count ? unmasked(luma, n, x, y, step, masks, mask_count) : n;
+            for (uint32_t i = 0; i < seen; i++) {
                 histogram[luma[i]]++;
                 sum += luma[i];
             }
             done += n;
+            samples += seen;
         }
-        samples += columns;
     }
     out->samples = (uint16_t)samples;
     out->step = (uint16_t)step;
-    out->mean = (uint8_t)((sum + samples / 2) / samples);
+    out->mean = (uint8_t)(samples ? (sum + samples / 2) / samples : 0);
     out->p5 = percentile(histogram, samples, 5);
     out->p95 = percentile(histogram, samples, 95);
     return FK_OK;
