@@ -15,7 +15,7 @@ def fk_models() -> int:
 
 def _start(command: str, package: str) -> int:
     if find_spec(package) is None:
-        hint = "unset FRAMEKEEP_GROUND_ONLY and install again with a C compiler"
+        hint = "install a C compiler, unset FRAMEKEEP_GROUND_ONLY, and install framekeep again"
         print(f"{command}: only the ground part of framekeep is installed; {hint}", file=sys.stderr)
         return 2
     return int(import_module(f"{package}.cli").main())

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.ground.downlinks import sent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,16 +31,17 @@ def test_the_ground_needs_no_other_package_of_the_project(tmp_path: Path) -> Non
     assert len(list((tmp_path / "out/frames").iterdir())) == 3
 
 
-def test_it_installs_without_a_compiler(tmp_path: Path) -> None:
-    env = os.environ | {
-        "FRAMEKEEP_GROUND_ONLY": "1",
-        "CC": "/bin/false",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
+@pytest.mark.parametrize("asked", [{"FRAMEKEEP_GROUND_ONLY": "1"}, {}], ids=["asked for", "no compiler"])
+def test_it_installs_without_a_compiler(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, asked: dict[str, str]
+) -> None:
+    env = os.environ | {"CC": "/bin/false", "PIP_DISABLE_PIP_VERSION_CHECK": "1"} | asked
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    fresh = f"build-dir={tmp_path_factory.mktemp('build')}"  # where no compiler was found before
     done = subprocess.run(
-        [*pip, "--target", str(tmp_path), str(ROOT)], capture_output=True, text=True, env=env, check=False
-    )
+        [*pip, "-C", fresh, "--target", str(tmp_path), str(ROOT)],
+        capture_output=True, text=True, env=env, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "framekeep_ground/cli.py").exists()
     assert not (tmp_path / "framekeep_onboard").exists()
