@@ -29,8 +29,9 @@ typedef struct {
 } fk_flash_geometry;
 
 /* Of the named chip: "nor" (serial NOR, 4 KiB sectors, any byte), "nor-page" (the
- * same, but each page programmed once), "l4", "u5", "h7", "f4". `size` in bytes is
- * rounded down to whole segments; 0 is the chip's usual size. 0, or FK_ERR_NOENT. */
+ * same, but each page programmed once), "l4", "u5", "h7", "f4"; or of none that is made:
+ * "tiny" (any byte), "tiny-ecc", "tiny-mixed", with segments from 1 KiB. `size` in bytes
+ * is rounded down to whole segments; 0 is the usual size. 0, or FK_ERR_NOENT. */
 int fk_flash_geometry_of(fk_flash_geometry *out, const char *name, uint32_t size);
 
 /* What a program or erase leaves behind when power is cut during it. */
