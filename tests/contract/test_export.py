@@ -7,7 +7,7 @@ import pytest
 import space_packet_parser
 from framekeep_ground import formats
 from framekeep_ground.cli import main
-from framekeep_ground.export import icd, xtce
+from framekeep_ground.export import FORMATS, icd, xtce
 from space_packet_parser.generators import ccsds_generator
 from space_packet_parser.xtce.definitions import XtcePacketDefinition
 from space_packet_parser.xtce.validation import validate_xtce
@@ -76,3 +76,12 @@ def test_export_writes_a_file_or_standard_output(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().out == ""
     assert main(["export", "xtce"]) == 0
     assert capsys.readouterr().out == (tmp_path / "x.xtce").read_text()
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
+def test_every_definition_names_every_field(kind: str) -> None:
+    """What other software makes of them: tests/contract/test_interop.py."""
+    text = FORMATS[kind]().lower()
+    for struct in (formats.Decision, formats.FrameInfo, formats.ChunkHeader, formats.PacketTrailer):
+        for subcon in struct.subcons:
+            assert subcon.name in text
