@@ -7,23 +7,30 @@ frames stay deleted; mount writes nothing and finds the same twice; the chip nev
 """
 
 import pytest
-from framekeep_onboard.store import CHIPS, Bad, Profile
+from framekeep_onboard.store import Bad, Profile
 
 from tests.store.trial import exhaust, walk
 
-# cuts in the gate: at least 50,000, most of them where a second of computing holds most
-WALKS = {"l4": 16, "nor": 10, "nor-page": 4, "u5": 2, "h7": 1, "f4": 1}
+# Seeds and steps in the gate: some 70,000 cuts, most of them where a second of computing holds most.
+WALKS = {
+    "tiny": (8, 4000), "tiny-ecc": (8, 4000), "tiny-mixed": (4, 4000), "l4": (6, 4000), "nor": (3, 4000),
+    "nor-page": (2, 4000), "u5": (1, 4000), "h7": (1, 2000), "f4": (1, 800),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("profile", list(Profile))
-@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("chip", WALKS)
 def test_random_cuts_break_no_promise(chip: str, profile: Profile) -> None:
+    seeds, steps = WALKS[chip]
     cuts = 0
-    for seed in range(1, WALKS[chip] + 1):
-        verdict = walk(chip, profile=profile, seed=seed, steps=4000, cut_percent=70, max_picture=3000)
+    for seed in range(1, seeds + 1):
+        verdict = walk(
+            chip, profile=profile, seed=seed, steps=steps, cut_percent=70,
+            max_picture=900 if chip.startswith("tiny") else 3000,
+        )  # fmt: skip
         assert not verdict.failure
         cuts += verdict.cuts
-    assert cuts > 300 * WALKS[chip]
+    assert cuts > seeds * steps // 5
 
 
 @pytest.mark.parametrize("chip", ["l4", "nor", "nor-page"])
@@ -35,11 +42,17 @@ def test_every_operation_cut_in_every_way(chip: str) -> None:
 
 
 def test_every_recovery_cut_again() -> None:
-    verdict = exhaust(
-        "l4", size=1 << 14, steps=24, depth=2, max_picture=2500, slots=24, log_segments=2, every=2
-    )
+    """Every operation of a script, and every one of the recovery from that: no gap, each way to tear."""
+    verdict = exhaust("l4", size=1 << 14, steps=24, depth=2, max_picture=2500, slots=24, log_segments=2)
     assert not verdict.failure
-    assert verdict.cuts > 5000
+    assert verdict.cuts > 10_000
+
+
+def test_a_third_cut_somewhere() -> None:
+    """As above on less, and once more where the recovery from the recovery happens to be."""
+    verdict = exhaust("tiny-ecc", size=12 << 10, steps=16, depth=3, max_picture=900, slots=24, log_segments=2)
+    assert not verdict.failure
+    assert verdict.cuts > 10_000
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -81,11 +94,24 @@ def test_a_million_torn_cuts() -> None:
     cuts = seed = 0
     while cuts < 1_000_000:
         seed += 1
-        for chip in ("l4", "nor", "l4", "nor-page", "l4", "u5"):
+        for chip in (
+            "tiny",
+            "tiny-ecc",
+            "tiny-mixed",
+            "l4",
+            "nor",
+            "nor-page",
+            "tiny",
+            "tiny-ecc",
+            "l4",
+            "u5",
+        ):
             for profile in Profile:
+                small = chip.startswith("tiny")
                 verdict = walk(
                     chip, seed=seed, profile=profile, steps=4000, cut_percent=70,
-                    max_picture=(1500, 3000, 6000)[seed % 3], log_segments=(0, 2, 3)[seed % 3],
+                    max_picture=((300, 900, 2500) if small else (1500, 3000, 6000))[seed % 3],
+                    log_segments=(0, 2, 3)[seed // 3 % 3],
                 )  # fmt: skip
                 assert not verdict.failure
                 cuts += verdict.cuts
@@ -93,10 +119,38 @@ def test_a_million_torn_cuts() -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("chip", ["l4", "nor"])
+@pytest.mark.parametrize("chip", ["l4", "nor", "tiny", "tiny-ecc", "tiny-mixed"])
 def test_depth_two_without_gaps(chip: str) -> None:
+    small = chip.startswith("tiny")
     verdict = exhaust(
-        chip, size=1 << (14 if chip == "l4" else 15), steps=60, depth=2, max_picture=2500, slots=24,
-        log_segments=2,
+        chip, size={"l4": 1 << 14, "nor": 1 << 15}.get(chip, 0), steps=60, depth=2,
+        max_picture=900 if small else 2500, slots=24, log_segments=2,
     )  # fmt: skip
     assert not verdict.failure
+    print(f"{chip}: {verdict.cuts} cuts")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_depth_three_sampled(seed: int) -> None:
+    verdict = exhaust(
+        "tiny-ecc", size=12 << 10, steps=30, depth=3, max_picture=900, slots=24, log_segments=2, seed=seed
+    )
+    assert not verdict.failure
+    print(f"{verdict.cuts} cuts")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("chip", ["tiny", "l4", "nor"])
+def test_a_million_frames(chip: str) -> None:
+    """A long life with few cuts: promises, wear and counters after 10^6 frames in all."""
+    frames = seed = 0
+    while frames < 340_000:
+        seed += 1
+        verdict = walk(
+            chip, seed=seed, profile=seed % 2, steps=1 << 20, cut_percent=2,
+            max_picture=900 if chip == "tiny" else 3000,
+        )  # fmt: skip
+        assert not verdict.failure
+        frames += verdict.appended + verdict.refused
+    print(f"{chip}: {frames} frames")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from framekeep_onboard._fk import ffi, lib
 
 # Small regions: few segments fill, turn over and wear fastest.
-REGIONS = {"nor": 1 << 16, "nor-page": 1 << 17, "l4": 1 << 15, "u5": 1 << 17, "h7": 1 << 20, "f4": 0}
+REGIONS = {"nor": 1 << 16, "nor-page": 1 << 17, "l4": 1 << 15, "u5": 1 << 17, "h7": 1 << 20, "f4": 0,
+    "tiny": 1 << 14, "tiny-ecc": 1 << 14, "tiny-mixed": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Verdict:
     deleted: int
     checked: int
     failed: int
+    retired: int
+    doomed: int
     operations: int
 
 
@@ -42,7 +46,7 @@ def _verdict(report: object) -> Verdict:
     return Verdict(
         ffi.string(r.failure).decode(),  # type: ignore[attr-defined]
         *(int(getattr(r, k)) for k in ("cuts", "mounts", "appended", "refused", "evicted", "deleted")),
-        *(int(getattr(r, k)) for k in ("checked", "failed", "operations")),
+        *(int(getattr(r, k)) for k in ("checked", "failed", "retired", "doomed", "operations")),
     )
 
 

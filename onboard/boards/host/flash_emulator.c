@@ -97,6 +97,7 @@ static int read_flash(void *ctx, uint32_t address, uint8_t *out, uint32_t size)
         return FK_OK;
 
     uint32_t first = segment_of(e, address), last = segment_of(e, address + size - 1);
+    e->watched += first <= e->watch && e->watch <= last;
     for (uint32_t s = first; s <= last; s++) {
         if (e->bad[s] == FK_BAD_READ)
             return FK_ERR_IO;
@@ -184,10 +185,10 @@ static int program_flash(void *ctx, uint32_t address, const uint8_t *data, uint3
     if (segment != segment_of(e, address + size - 1))
         return refuse(e);
     for (uint32_t u = address / unit; u < (address + size) / unit; u++)
-        if (e->units[u] != ERASED)
-            return refuse(e);
+        if (e->units[u] != ERASED) /* who was lied to about an erase is not to blame */
+            return e->bad[segment] == FK_BAD_ERASE_LIE ? FK_ERR_IO : refuse(e);
     if (e->unsettled[segment])
-        return refuse(e);
+        return e->bad[segment] == FK_BAD_ERASE_LIE ? FK_ERR_IO : refuse(e);
     if (e->operations++ == e->cut_at) {
         tear_program(e, address, data, size);
         e->powered = 0;

@@ -85,6 +85,8 @@ typedef struct {
     uint64_t cut_at;          /* power goes during this one (counted from 0); ~0: never   */
     uint32_t cut_byte;        /* for prefixes: after so many bytes; ~0: a random number   */
     uint64_t random;
+    uint32_t watch;           /* reads of this segment ...                              */
+    uint64_t watched;         /* ... are counted here                                   */
 } fk_flash_emulator;
 
 /* 0, or FK_ERR_NOSPC / FK_ERR_INVAL. All cells erased; nothing is due to fail. */

@@ -12,7 +12,8 @@ enum {
     UNKNOWN,   /* never offered                                                       */
     KEPT,      /* acknowledged: must be there                                         */
     FORGOTTEN, /* given up by a call that started, or never acknowledged: may be there   */
-    DELETED    /* its deletion was acknowledged: must not be there                      */
+    DELETED,   /* its deletion was acknowledged: must not be there                      */
+    DOOMED     /* acknowledged, but the chip cannot read it any more: right or not at all  */
 };
 
 typedef struct {
@@ -37,6 +38,8 @@ typedef struct {
     uint32_t log_sent;
     uint32_t evicted;        /* since mount                                            */
     int tight;               /* hardly a segment to move to when the call started         */
+    int worn;                /* segments may fail: calls may, too                        */
+    int unread;              /* a segment cannot be read: marks and records went with it    */
     uint8_t *picture, *read_back;
     uint64_t random;
 } trial;
@@ -107,6 +110,8 @@ static int check_frame(trial *t, const fk_frame_meta *m, uint8_t *seen)
     if (m->size != p->size || m->value != p->value)
         return fail(t, "frame %u has another size or value", m->frame_id);
     int n = fk_store_read(&t->store, m->frame_id, 0, t->read_back, p->size);
+    if (n < 0 && p->state == DOOMED)
+        return FK_OK;
     paint(t->picture, m->frame_id, p->size);
     if (n != (int)p->size || memcmp(t->picture, t->read_back, p->size) != 0)
         return fail(t, "frame %u reads wrong (%d)", m->frame_id, n);
@@ -134,11 +139,11 @@ static int check_log(trial *t)
         run = count > 1 && number == last + 1 ? run + 1 : 1;
         last = number;
     }
-    if (t->logged > t->log_sent && (count == 0 || (last != t->logged && last != t->logged + t->log_flight)))
+    if (!t->unread && t->logged > t->log_sent && (count == 0 || (last != t->logged && last != t->logged + t->log_flight)))
         return fail(t, "the ring ends with record %u, not %u", last, t->logged);
     /* what was given back and not erased may reappear, but there is no gap behind it */
     uint32_t unsent = last - t->log_sent;
-    if (last > t->log_sent && run < unsent && run + 1u < t->config->log_segments)
+    if (!t->unread && last > t->log_sent && run < unsent && run + 1u < t->config->log_segments)
         return fail(t, "the ring has lost records before %u", last);
     if (count > 0 && last > t->logged)
         t->logged = last;
@@ -164,7 +169,7 @@ static int check(trial *t, int after_reset)
         if (seen[i]) {
             if (!after_reset && p->state == FORGOTTEN)
                 return fail(t, "frame %u is back without a reset", id_of(t, i));
-            p->state = KEPT;
+            p->state = p->state == DOOMED ? DOOMED : KEPT;
         } else if (in_flight) {
             p->state = FORGOTTEN;
         } else if (p->state == KEPT) {
@@ -230,16 +235,20 @@ static int who_went(trial *t, uint32_t number)
 {
     static uint8_t here[FK_TRIAL_FRAMES];
     uint64_t least = UINT64_MAX;
-    int gone = 0;
+    int gone = 0, doomed = 0;
     memset(here, 0, t->offered);
     for (uint32_t i = 0; i < (uint32_t)t->store.frames + t->store.ghosts; i++)
         if (!(t->slots[i].segment & 0x8000))
             here[(((uint32_t)t->slots[i].id_high << 16) | t->slots[i].id_low) -
                  t->config->first_id] = 1;
     for (uint32_t i = 0; i < t->offered; i++)
-        if (here[i] && i != number && key(t, i) < least)
+        if (here[i] && i != number && t->frames[i].state != DOOMED && key(t, i) < least)
             least = key(t, i);
     for (uint32_t i = 0; i < t->offered; i++) {
+        if (!here[i] && t->frames[i].state == DOOMED) {
+            doomed++;
+            t->frames[i].state = FORGOTTEN;
+        }
         if (here[i] || t->frames[i].state != KEPT)
             continue;
         gone++;
@@ -251,6 +260,11 @@ static int who_went(trial *t, uint32_t number)
     }
     t->evicted += (uint32_t)gone;
     t->report->evicted += (uint64_t)gone;
+    /* what the chip lost may have been evicted before anybody noticed */
+    while (doomed-- > 0 && t->evicted < t->store.evicted) {
+        t->evicted++;
+        gone++;
+    }
     return t->evicted == t->store.evicted ? gone : fail(t, "frames went without being counted");
 }
 
@@ -271,13 +285,13 @@ static int step_append(trial *t)
     int r = fk_store_append(&t->store, &m, t->picture, p->size);
     if (!t->chip.powered)
         return FK_OK;
-    if (r == FK_ERR_INVAL && t->config->endurance) { /* too large for what is left */
+    if (r == FK_ERR_INVAL && t->worn) { /* too large for what is left */
         p->state = UNKNOWN;
         t->flight_kind = 0;
         t->offered--;
         return FK_OK;
     }
-    if (r < 0 && r != FK_ERR_NOSPC)
+    if (r < 0 && r != FK_ERR_NOSPC && !(r == FK_ERR_WORN && t->worn))
         return fail(t, "append fails with %d", r);
     p->state = r >= 0 ? KEPT : FORGOTTEN;
     t->report->appended += r >= 0;
@@ -307,7 +321,7 @@ static int step_delete(trial *t)
     int r = fk_store_delete(&t->store, m.frame_id);
     if (!t->chip.powered)
         return FK_OK;
-    if (r == FK_ERR_NOSPC && t->config->endurance) {
+    if ((r == FK_ERR_NOSPC || r == FK_ERR_WORN) && t->worn) {
         t->frames[number].state = FORGOTTEN;
         t->flight_kind = 0;
         return FK_OK;
@@ -337,7 +351,7 @@ static int step_log(trial *t)
     int r = fk_store_log_append(&t->store, record, n);
     if (!t->chip.powered)
         return FK_OK;
-    if (r < 0 && !t->config->endurance)
+    if (r < 0 && !t->worn)
         return fail(t, "a ring record fails with %d", r);
     t->logged += r >= 0;
     t->log_flight = 0;
@@ -363,11 +377,17 @@ static int step_sent(trial *t)
 static int step(trial *t)
 {
     uint32_t what = chance(t, 16);
-    uint32_t ready = 0; /* clean, or dead with no mark to be carried first */
-    for (uint32_t i = 0; i < t->chip.flash.segment_count; i++)
-        ready += (t->segments[i].live == 0 && !(t->segments[i].place & 0x8000)) ||
-                 t->segments[i].live == 0x4000;
-    t->tight = ready < 3;
+    uint32_t ready = 0, bytes = 0; /* clean, or dead with no mark to be carried first */
+    for (uint32_t i = 0; i < t->chip.flash.segment_count; i++) {
+        uint32_t address, size;
+        if ((t->segments[i].live != 0 || (t->segments[i].place & 0x8000)) &&
+            t->segments[i].live != 0x4000)
+            continue;
+        fk_flash_segment(&t->chip.flash, i, &address, &size);
+        ready++;
+        bytes += size;
+    }
+    t->tight = ready < 3 || bytes < 2 * t->chip.flash.segment_size;
     if (what < 8)
         return step_append(t);
     if (what < 10)
@@ -381,7 +401,7 @@ static int step(trial *t)
         return FK_OK;
     }
     int r = fk_store_idle(&t->store);
-    return r < 0 && t->chip.powered && !t->config->endurance ? fail(t, "idle fails with %d", r) : FK_OK;
+    return r < 0 && t->chip.powered && !t->worn ? fail(t, "idle fails with %d", r) : FK_OK;
 }
 
 /* ---- life of a trial */
@@ -402,6 +422,7 @@ static int begin(trial *t, const fk_trial_config *config, fk_trial_report *repor
     t->segments = calloc(t->chip.flash.segment_count, sizeof *t->segments);
     t->slots = calloc(config->slots, sizeof *t->slots);
     t->chip.endurance = config->endurance;
+    t->worn = config->endurance > 0 || config->bad_as != FK_BAD_NOT;
     t->chip.worn_as = config->worn_as;
     t->store_config.flash = &t->chip.flash;
     t->store_config.segments = t->segments;
@@ -424,6 +445,7 @@ static void end(trial *t)
     t->report->operations += t->chip.operations;
     for (uint32_t i = 0; i < t->chip.flash.segment_count; i++)
         t->report->failed += t->chip.bad[i] != FK_BAD_NOT;
+    t->report->retired += t->store.retired;
     fk_flash_emulator_close(&t->chip);
     free(t->segments);
     free(t->slots);
@@ -432,12 +454,35 @@ static void end(trial *t)
     free(t->read_back);
 }
 
+/* From now on the segment fails. What lies there and can no longer be read is excused. */
+static void go_bad(trial *t)
+{
+    uint32_t segment = t->config->bad_segment;
+    t->chip.watch = segment;
+    for (uint32_t i = 0; i < t->offered && t->config->bad_as == FK_BAD_READ; i++) {
+        promise *p = &t->frames[i];
+        uint64_t before = t->chip.watched;
+        if (p->state == DELETED)
+            p->state = FORGOTTEN; /* the mark may have been there */
+        if (p->state == KEPT)
+            fk_store_read(&t->store, id_of(t, i), 0, t->read_back, p->size);
+        if (t->chip.watched > before) {
+            p->state = DOOMED;
+            t->report->doomed++;
+        }
+    }
+    t->unread = t->config->bad_as == FK_BAD_READ;
+    t->chip.bad[segment] = t->config->bad_as;
+}
+
 int fk_trial_walk(const fk_trial_config *config, fk_trial_report *report)
 {
     trial t;
     memset(report, 0, sizeof *report);
     int r = begin(&t, config, report);
     for (uint32_t i = 0; i < config->steps && r >= 0; i++) {
+        if (config->bad_as && i == config->bad_from)
+            go_bad(&t);
         if (chance(&t, 100) < config->cut_percent)
             fk_flash_emulator_cut(&t.chip, chance(&t, 20), (uint8_t)chance(&t, FK_TEAR_MODELS),
                                   UINT32_MAX);
@@ -496,6 +541,18 @@ static void save(trial *to, const trial *from)
     to->random = from->random;
 }
 
+/* After a cut: recover, and cut that somewhere. */
+static int cut_somewhere(trial *t)
+{
+    if (reset(t) < 0)
+        return FK_ERR_CORRUPT;
+    fk_flash_emulator_cut(&t->chip, chance(t, 12), (uint8_t)chance(t, FK_TEAR_MODELS), UINT32_MAX);
+    if (recover(t) < 0)
+        return FK_ERR_CORRUPT;
+    t->report->cuts += !t->chip.powered;
+    return FK_OK;
+}
+
 /* `saved` is a moment just after a cut: cut the recovery everywhere. */
 static int cut_again(trial *t, const trial *saved)
 {
@@ -515,6 +572,8 @@ static int cut_again(trial *t, const trial *saved)
                 break;
             }
             t->report->cuts++;
+            if (t->config->depth > 2 && cut_somewhere(t) < 0)
+                return FK_ERR_CORRUPT;
             if (reset(t) < 0 || recover(t) < 0 || check(t, 0) < 0)
                 return FK_ERR_CORRUPT;
         }

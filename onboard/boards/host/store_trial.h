@@ -22,7 +22,11 @@ typedef struct {
     uint32_t cut_percent;     /* walk: chance that a step has a cut ahead of it           */
     uint32_t endurance;       /* erases of a segment; 0: for ever                        */
     uint8_t  worn_as;         /* fk_bad                                                */
-    uint8_t  depth;           /* exhaustive: 1 cut, or 2: again at every recovery step    */
+    uint32_t bad_segment;     /* walk: this one goes bad ...                            */
+    uint8_t  bad_as;          /* ... as fk_bad says; 0: none                             */
+    uint32_t bad_from;        /* ... ahead of this step                                 */
+    uint8_t  depth;           /* exhaustive: 1 cut, 2: again at every recovery step, 3: and
+                                 the recovery from that somewhere                      */
     uint32_t every;           /* exhaustive: the second cut at each n-th operation; 0: 1   */
     uint32_t from, to;        /* exhaustive: first and last operation cut; 0, 0: all       */
     uint8_t  bytes;           /* exhaustive: each byte of each program, not a random one    */
@@ -31,6 +35,8 @@ typedef struct {
 typedef struct {
     uint64_t cuts, mounts, appended, refused, evicted, deleted, checked;
     uint64_t failed;                  /* segments of the chip that failed                */
+    uint64_t retired;                 /* segments that the store has given up, at the end   */
+    uint64_t doomed;                  /* frames in a segment when reads of it began to fail */
     uint64_t operations;              /* programs and erases                            */
     char failure[FK_TRIAL_TEXT];      /* "" when every promise was kept                  */
 } fk_trial_report;
