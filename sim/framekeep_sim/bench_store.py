@@ -2,67 +2,32 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import framekeep_onboard
 from framekeep_onboard.store import FlashEmulator, FrameMeta, Profile, Store
 
-FRAMES = 100_000
-SIZE = 4 << 20
-MASK = (1 << 64) - 1
+from framekeep_sim import bench_littlefs
+from framekeep_sim.store_workload import FRAMES, SIZE, Offer, ms, now, picture, wear, workload
 
+# The same geometry for both profiles: ten segments kept free, so that a 24 KiB picture finds erased ones.
+SETTINGS: dict[str, Any] = {"slots": 704, "spare": 10, "spread": 32}
+IDLE_PART = 5  # the workload with idle time between frames is this part of the whole
+COMPARED = (
+    *("wa_program", "wear_max_over_mean", "wear_cv", "payload_kept"),
+    *("mount_ms", "first_write_after_mount_ms", "worst_store_ms", "worst_store_idle_ms"),
+)
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A frame of the workload."""
-
-    number: int
-    size: int
-    value: int
-
-
-def workload(frames: int) -> Iterator[Offer]:
-    """Frames of 1 to 24 KiB of random value: xorshift64, the same everywhere."""
-    x = 1234567
-
-    def draw() -> int:
-        nonlocal x
-        x ^= x << 13 & MASK
-        x ^= x >> 7
-        x ^= x << 17 & MASK
-        return x
-
-    for i in range(frames):
-        b = 10 + draw() % 4
-        size = (1 << b) + draw() % (1 << b)
-        if b == 13:
-            size += draw() % 8192
-        yield Offer(i, size, draw() % 256)
-
-
-# Pictures are random bytes: a window into one block of them.
-NOISE = bytes((i * i * 2654435761 >> 13) & 0xFF for i in range(1 << 16))
-
-
-def picture(offer: Offer) -> bytes:
-    at = offer.number * 7919 % (len(NOISE) - 24577)
-    return NOISE[at : at + offer.size]
-
-
-def _wear(flash: FlashEmulator) -> tuple[float, float]:
-    wear = flash.wear()
-    mean = statistics.fmean(wear)
-    return max(wear) / mean, statistics.pstdev(wear) / mean
-
-
-def _ms(flash: FlashEmulator, since: int = 0) -> float:
-    return (flash.counters()["time_ns"] - since) / 1e6
+# littlefs 2.11 on this workload, measured apart from this program: what its row here is held against. Room
+# and wear agree after some 5,000 frames; later littlefs evens its wear out further.
+REFERENCE_FRAMES = 5000
+REFERENCE = {
+    "cache_512": (1.027, 4.05, 0.76, 0.657, 4.8, 138.0, 487.0),
+    "cache_4096": (1.028, 6.30, 0.85, 0.738, 1.8, 121.0, 528.0),
+}
 
 
 def run_store(
@@ -75,7 +40,7 @@ def run_store(
     spare: int = 0,
     fill: int = 0,
     spread: int = 0,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """The workload through the store. `idle`: it may work ahead between frames."""
     flash = FlashEmulator(chip, SIZE)
     store = Store(flash, slots=slots, profile=profile, spare_segments=spare, fill=fill, wear_spread=spread)
@@ -89,26 +54,25 @@ def run_store(
         if idle:
             while store.idle():
                 pass
-        before = flash.counters()["time_ns"]
+        before = now(flash)
         kept = store.offer(FrameMeta(offer.number + 1, offer.value), picture(offer))
-        worst = max(worst, _ms(flash, before))
+        worst = max(worst, ms(flash, before))
         if kept is not None:
             accepted += offer.size
     programmed = flash.counters()["program_bytes"]
     live = sum(m.size for m in store.frames())
-    ratio, cv = _wear(flash)
-    before = flash.counters()["time_ns"]
+    evenness = wear(flash)
+    before = now(flash)
     store.remount()
-    mount = _ms(flash, before)
-    before = flash.counters()["time_ns"]
+    mount = ms(flash, before)
+    before = now(flash)
     store.offer(FrameMeta(frames + 1, 65535), picture(Offer(7, 1500, 0)))
     return {
         "wa_program": programmed / accepted,
-        "wear_max_over_mean": ratio,
-        "wear_cv": cv,
+        **evenness,
         "payload_kept": live / flash.size,
         "mount_ms": mount,
-        "first_write_after_mount_ms": _ms(flash, before),
+        "first_write_after_mount_ms": ms(flash, before),
         "worst_store_ms": worst,
         "frames": store.stats()["frames"],
         "damaged": store.stats()["damaged"],
@@ -116,137 +80,99 @@ def run_store(
     }
 
 
-# The same geometry for both profiles: ten segments kept free, so that a 24 KiB picture finds erased ones.
-SETTINGS: dict[str, Any] = {"slots": 704, "spare": 10, "spread": 32}
-PEER_FRAMES = 2000  # littlefs is called back through Python for each read: minutes for these
+def run_littlefs(frames: int) -> dict[str, Any]:
+    """littlefs in both setups, with their ratios to figures measured apart; or why it is not there."""
+    try:
+        rows: dict[str, Any] = {"version": bench_littlefs.version()}
+        for setup in bench_littlefs.SETUPS:
+            row = bench_littlefs.run(setup, frames)
+            row["worst_store_idle_ms"] = bench_littlefs.run(setup, frames // IDLE_PART // 4, idle=True)[
+                "worst_store_ms"
+            ]
+            early = bench_littlefs.run(setup, min(frames, REFERENCE_FRAMES))
+            reference = dict(zip(COMPARED, REFERENCE[setup.name], strict=False))
+            row |= {"early": early, "reference": reference, "early_of_reference": ratios(early, reference)}
+            row["of_reference"] = ratios(row, reference)
+            rows[setup.name] = row
+    except bench_littlefs.Unavailable as reason:
+        return {"missing": str(reason)}
+    return rows
 
 
-def run_littlefs(frames: int = PEER_FRAMES) -> dict[str, Any]:
-    """littlefs, a file for each frame, on the same emulated flash: what can be had by other means."""
-    from littlefs import LittleFS
-    from littlefs.context import UserContext
-
-    flash = FlashEmulator("nor", SIZE)
-    segment, count = 4096, SIZE // 4096
-
-    class Chip(UserContext):
-        def __init__(self) -> None:
-            super().__init__(SIZE)
-
-        def read(self, cfg: Any, block: int, off: int, size: int) -> bytearray:  # noqa: ARG002
-            return bytearray(flash.read(block * segment + off, size))
-
-        def prog(self, cfg: Any, block: int, off: int, data: bytes) -> int:  # noqa: ARG002
-            flash.program(block * segment + off, bytes(data))
-            return 0
-
-        def erase(self, cfg: Any, block: int) -> int:  # noqa: ARG002
-            flash.erase(block)
-            return 0
-
-        def sync(self, cfg: Any) -> int:  # noqa: ARG002
-            return 0
-
-    def attach() -> Any:
-        return LittleFS(
-            context=Chip(), block_size=segment, block_count=count, read_size=16, prog_size=16, cache_size=512,
-            lookahead_size=128, block_cycles=500, mount=False,
-        )  # fmt: skip
-
-    fs = attach()
-    fs.format()
-    fs.mount()
-    kept: dict[int, Offer] = {}
-    room = int(count * 0.85)  # fuller than that, it fails for want of blocks for its own records
-
-    def blocks(offer: Offer) -> int:
-        return -(-offer.size // (segment - 4))
-
-    def remove(offer: Offer) -> None:
-        fs.remove(f"f{offer.number}")
-        del kept[offer.number]
-
-    accepted = 0
-    worst = 0.0
-    for offer in workload(frames):
-        if offer.number % 4 == 3 and kept:
-            remove(max(kept.values(), key=lambda o: (o.value, -o.number)))
-        before = flash.counters()["time_ns"]
-        taken = True
-        while sum(map(blocks, kept.values())) + blocks(offer) > room:
-            least = min(kept.values(), key=lambda o: (o.value, o.number))
-            if least.value > offer.value:
-                taken = False
-                break
-            remove(least)
-        if taken:
-            with fs.open(f"f{offer.number}", "wb") as file:
-                file.write(picture(offer))
-            kept[offer.number] = offer
-            accepted += offer.size
-        worst = max(worst, _ms(flash, before))
-    programmed = flash.counters()["program_bytes"]
-    fs.unmount()
-    fs = attach()
-    before = flash.counters()["time_ns"]
-    fs.mount()
-    mount = _ms(flash, before)
-    before = flash.counters()["time_ns"]
-    with fs.open("first", "wb") as file:
-        file.write(picture(Offer(7, 1500, 0)))
-    ratio, cv = _wear(flash)
-    return {
-        "wa_program": programmed / accepted,
-        "wear_max_over_mean": ratio,
-        "wear_cv": cv,
-        "payload_kept": sum(o.size for o in kept.values()) / flash.size,
-        "mount_ms": mount,
-        "first_write_after_mount_ms": _ms(flash, before),
-        "worst_store_ms": worst,
-        "frames": frames,
-    }
+def ratios(row: dict[str, Any], peer: dict[str, Any]) -> dict[str, float]:
+    """Each figure of `row` as a multiple of the peer's."""
+    return {name: row[name] / peer[name] for name in COMPARED if name in row and peer.get(name)}
 
 
-def code_bytes() -> int | None:
-    """Flash that the store takes on a Cortex-M4, or None without the Arm compiler."""
+# --- What it takes on a microcontroller -------------------------------------------------------------
+
+ARM = ("arm-none-eabi-gcc", "-Os", "-mthumb", "-mcpu=cortex-m4", "-std=c11", "-ffunction-sections")
+SIZES = """\
+#include "fk/store.h"
+char store[sizeof(fk_store)], segment[sizeof(fk_store_segment)], slot[sizeof(fk_store_slot)];
+"""
+
+
+def _tree() -> Path | None:
+    """Where the C sources are: installed beside the bindings, or in the source tree."""
     root = Path(framekeep_onboard.__file__).parent
-    trees = (root / "csrc" / "onboard", root.parents[1])  # installed, or the source tree
-    tree = next((t for t in trees if (t / "src" / "store").is_dir()), None)
+    trees = (root / "csrc" / "onboard", root.parents[1])
+    return next((t for t in trees if (t / "src" / "store").is_dir()), None)
+
+
+def _compiled(source: Path, tree: Path, folder: Path) -> Path:
+    out = folder / f"{source.stem}.o"
+    command: list[str | Path] = [*ARM, f"-I{tree / 'include'}", f"-I{tree / 'src'}", "-c", source, "-o", out]
+    subprocess.run(command, check=True)
+    return out
+
+
+def _output(*command: str | Path) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def footprint() -> dict[str, int | None]:
+    """Flash and RAM that the store takes on a Cortex-M4; None without the Arm compiler."""
+    names = ("code_bytes", "ram_bytes", "ram_bytes_small")
+    tree = _tree()
     if tree is None:
-        return None
-    total = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for source in sorted((tree / "src" / "store").glob("*.c")):
-            out = Path(folder) / f"{source.stem}.o"
-            flags = ["-Os", "-mthumb", "-mcpu=cortex-m4", "-std=c11", "-ffunction-sections"]
-            includes = [f"-I{tree / 'include'}", f"-I{tree / 'src'}"]
-            try:
-                subprocess.run(["arm-none-eabi-gcc", *flags, *includes, "-c", source, "-o", out], check=True)
-                size = subprocess.run(["arm-none-eabi-size", out], check=True, capture_output=True, text=True)
-            except FileNotFoundError:
-                return None
-            total += int(size.stdout.splitlines()[1].split()[0])
-    return total
+        return dict.fromkeys(names)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "sizes.c").write_text(SIZES)
+        try:
+            objects = [_compiled(c, tree, folder) for c in sorted((tree / "src" / "store").glob("*.c"))]
+            lines = _output("arm-none-eabi-nm", "-S", _compiled(folder / "sizes.c", tree, folder)).split("\n")
+            code = sum(int(_output("arm-none-eabi-size", o).splitlines()[1].split()[0]) for o in objects)
+        except FileNotFoundError:
+            return dict.fromkeys(names)
+    size = {fields[3]: int(fields[1], 16) for line in lines if len(fields := line.split()) == 4}
+
+    def ram(segments: int, slots: int) -> int:
+        return size["store"] + segments * size["segment"] + slots * size["slot"]
+
+    return {"code_bytes": code, "ram_bytes": ram(1024, 512), "ram_bytes_small": ram(64, 64)}
 
 
-def run(frames: int = FRAMES, peer_frames: int = PEER_FRAMES) -> dict[str, Any]:
+def run(frames: int = FRAMES) -> dict[str, Any]:
     """Both profiles on the workload, without and with idle time, and littlefs where it is installed."""
     profiles = {}
     for profile in (Profile.CHAIN, Profile.PACKED):
         row: dict[str, Any] = run_store(profile, frames=frames, **SETTINGS)
-        row["worst_store_idle_ms"] = run_store(profile, frames=frames // 5, idle=True, **SETTINGS)[
+        row["worst_store_idle_ms"] = run_store(profile, frames=frames // IDLE_PART, idle=True, **SETTINGS)[
             "worst_store_ms"
         ]
         profiles[profile.name.lower()] = row
-    try:
-        peer: dict[str, Any] | None = run_littlefs(peer_frames)
-    except ImportError:
-        peer = None
+    littlefs = run_littlefs(frames)
     return {
         "frames": frames,
         "profiles": profiles,
-        "littlefs": peer,
-        "ram_bytes": Store(FlashEmulator("nor", SIZE), slots=512).ram_bytes,
-        "ram_bytes_small": Store(FlashEmulator("nor", 1 << 18), slots=64).ram_bytes,
-        "code_bytes": code_bytes(),
+        "littlefs": littlefs,
+        "ratios": {
+            f"{ours}/littlefs {setup.name}": ratios(row, littlefs[setup.name])
+            for ours, row in profiles.items()
+            for setup in bench_littlefs.SETUPS
+            if setup.name in littlefs
+        },
+        **footprint(),
     }

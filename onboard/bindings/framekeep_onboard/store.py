@@ -100,6 +100,11 @@ class FlashEmulator:
     def powered(self) -> bool:
         return bool(self._c.powered)
 
+    @property
+    def busy_ns(self) -> int:
+        """Modelled time of all operations so far."""
+        return int(self._c.count.time_ns)
+
     def counters(self) -> dict[str, int]:
         c = self._c.count
         return {f.name: int(getattr(c, f.name)) for f in _fields("fk_flash_counters")}
