@@ -26,7 +26,8 @@ NEGATIVE_NAMES = frozenset({"0", "false", "no", "negative", "none", "background"
 # A COCO licence id, or the words a data set uses. Share-alike (5) binds the pictures, and is passed on here
 # with attribution; no-derivatives (3, 6) and non-commercial (1, 2, 3) are out, and so is "unknown".
 REDISTRIBUTABLE = frozenset(
-    {"4", "5", "7", "CC BY 4.0", "CC BY 4.0 (as tagged)", "Public Domain (as tagged)", "MIT", "Apache-2.0"}
+    {"4", "5", "7", "CC BY 4.0", "CC BY 4.0 (as tagged)", "CC BY-SA 4.0", "Public Domain (as tagged)", "MIT"}
+    | {"Apache-2.0"}
 )
 
 
@@ -45,6 +46,7 @@ class Picture:
     source: str = ""
     kind: str = ""
     boxes: tuple[Box, ...] | None = None
+    largest: float | None = None  # share of the picture that the largest object covers, where somebody said
 
     @property
     def redistributable(self) -> bool:
@@ -97,6 +99,7 @@ def read_csv(path: Path, positive: str | None = None) -> list[Picture]:
             source=row.get("source") or path.parent.name,
             kind="person-like" if row.get("person_like_only") == "1" else row.get("kind") or "",
             boxes=parse_boxes(row["boxes"]) if row.get("boxes") else None,
+            largest=largest_of(row),
         )
         for row in rows
     ]
@@ -135,9 +138,19 @@ def read_coco(path: Path, category: int = 1, smallest: float = 0.005) -> list[Pi
             licence=licences[key],
             source=sources[key],
             boxes=tuple(boxes[key]),
+            largest=max((w * h for _, _, w, h in boxes[key]), default=None),
         )
         for key in names
     ]
+
+
+def largest_of(row: dict[str, str]) -> float | None:
+    """From a column that says it, or else from the boxes; None where neither is there."""
+    said = next((v for k, v in row.items() if k and k.startswith("largest_") and v), "")
+    if said:
+        return float(said) or None
+    boxes = parse_boxes(row["boxes"]) if row.get("boxes") else ()
+    return max((w * h for _, _, w, h in boxes), default=None)
 
 
 def parse_boxes(text: str) -> tuple[Box, ...]:

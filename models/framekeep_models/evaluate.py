@@ -17,6 +17,7 @@ from framekeep_models.data import DataError, Picture, read_pictures, select
 from framekeep_models.data_crops import read_rgb
 from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_metrics import Binary, Floats, best_threshold, paired_difference
+from framekeep_models.evaluate_subsets import GROUPS, by_group
 
 DESCRIPTION = """Runs a model over labelled pictures and says how good it is, with 95 % intervals.
 
@@ -26,7 +27,8 @@ and the flight kernels. No training framework takes part."""
 EPILOG = """examples:
   fk-models eval models/trained/person_96.tflite --data labels.csv --split test
   fk-models eval person_96.fkm --data annotations_test.json --json
-  fk-models eval mine.tflite --data pictures/ --positive cat --compare models/trained/person_96.tflite
+  fk-models eval person_96.tflite --data labels.csv --split test --by size light kind --sheet mistakes.png
+  fk-models eval mine.tflite --data pictures/ --positive cat --compare other.tflite
 
 --data takes a folder whose subfolders are the classes, a CSV with the columns
 file,label[,split,licence,kind], or COCO JSON (label 1: a box of the category covers at least 0.5 % of the
@@ -48,9 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threshold", type=float, help="score 0..255 from which a picture is kept")
     parser.add_argument("--tune-split", help="choose the threshold for best accuracy on this split first")
     parser.add_argument(
-        "--compare", type=Path, help="another model on the same pictures: paired difference of AUC"
+        "--compare", type=Path, help="another model on the same pictures, paired: AUC, accuracy"
     )
-    parser.add_argument("--by", choices=("licence", "source", "kind"), help="figures for each group as well")
+    parser.add_argument(
+        "--by",
+        nargs="+",
+        default=[],
+        choices=tuple(GROUPS),
+        help="figures for parts of the pictures as well: by size of the object, by light, ...",
+    )
     parser.add_argument("--sheet", type=Path, help="write a contact sheet (PNG) of the worst mistakes here")
     parser.add_argument("--tiles", type=int, default=1, help="grids: cut each picture into N x N parts")
     parser.add_argument("--peer", choices=("hog",), help="grids: OpenCV's HOG people detector beside ours")
@@ -80,14 +88,14 @@ def run(args: argparse.Namespace) -> int:
         "split": args.split or "all",
     }
     report |= Binary(labels_of(chosen), result, threshold).summary()
-    if args.by:
-        report[f"by_{args.by}"] = by_group(chosen, result, threshold, args.by)
+    for field in args.by:
+        report[f"by_{field}"] = by_group(chosen, labels_of(chosen), result, threshold, field)
     if args.compare:
         other = FlightModel(args.compare, args.class_index)
         theirs = scores_of(other, chosen, args.json)
         report["compare"] = {
             "model": args.compare.name,
-            **paired_difference(labels_of(chosen), result, theirs),
+            **paired_difference(labels_of(chosen), result, theirs, thresholds=(threshold, other.threshold)),
             "theirs": Binary(labels_of(chosen), theirs, other.threshold).summary(),
         }
     if args.sheet:
@@ -141,19 +149,6 @@ def labels_of(pictures: Sequence[Picture]) -> np.ndarray[tuple[int], np.dtype[np
     return np.array([p.label for p in pictures], np.int64)
 
 
-def by_group(pictures: Sequence[Picture], scores: Floats, threshold: float, field: str) -> dict[str, object]:
-    names = np.array([getattr(p, field) or "-" for p in pictures])
-    labels = labels_of(pictures)
-    groups: dict[str, object] = {}
-    for name in sorted(set(names)):
-        here = names == name
-        full = Binary(labels[here], scores[here], threshold).summary(draws=200)
-        groups[str(name)] = {
-            k: full[k] for k in ("n", "positives", "accuracy", "accuracy_ci95", "auc", "recall")
-        }
-    return groups
-
-
 def plain(value: object) -> object:
     """JSON knows no NaN: what has no value becomes null."""
     if isinstance(value, dict):
@@ -176,17 +171,28 @@ def table(report: dict[str, Any]) -> str:
             f"  {point['recall']:.1%} recall at threshold {point['threshold']:.0f} "
             f"keeps {point['kept']:.0%} of all frames, {point['negatives_kept']:.0%} of the negatives"
         )
+    lines.append(f"  expected calibration error {report['calibration_error']:.3f}:")
+    lines += [
+        f"    said {c['said']:.0%} on average, {c['true']:.0%} were ({c['n']} pictures)"
+        for c in report["calibration"]
+    ]
     for key, groups in report.items():
         if key.startswith("by_"):
+            lines.append(f"  {key.replace('_', ' ')}:")
             lines += [
-                f"  {name}: n {g['n']}, accuracy {g['accuracy']:.3f}, AUC {g['auc']:.3f}"
+                f"    {name}: n {g['n']}, accuracy {g['accuracy']:.3f} "
+                f"({g['accuracy_ci95'][0]:.3f} .. {g['accuracy_ci95'][1]:.3f}), AUC {g['auc']:.3f}"
                 for name, g in groups.items()
             ]
     if "compare" in report:
         other = report["compare"]
-        low, high = other["auc_difference_ci95"]
+        for name in ("auc", "accuracy"):
+            low, high = other[f"{name}_difference_ci95"]
+            more = other[f"{name}_difference"]
+            lines.append(f"  {name} over {other['model']}: {more:+.3f} ({low:+.3f} .. {high:+.3f})")
         lines.append(
-            f"  AUC over {other['model']}: {other['auc_difference']:+.3f} ({low:+.3f} .. {high:+.3f})"
+            f"  right where the other is wrong: {other['only_ours_right']}, "
+            f"the reverse: {other['only_theirs_right']}, McNemar p {other['mcnemar_p']:.3f}"
         )
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from framekeep_ground.model_image import FkmHeader
 from framekeep_onboard import FkError, Model, check
 from framekeep_onboard._fk import ffi, lib
 from framekeep_onboard.imaging import Fit, Frame, PixelFormat, crop_for, scale
@@ -22,8 +23,9 @@ class FlightModel:
     """Scores pictures with the flight code. A .tflite is compiled first."""
 
     def __init__(self, path: Path, class_index: int | None = None) -> None:
+        self.image = read_image(path)
         try:
-            self.model = Model(read_image(path))
+            self.model = Model(self.image)
         except FkError as error:
             raise DataError(f"{path}: not a model image that can be run: {error}") from error
         self._fk = self.model._fk
@@ -42,7 +44,8 @@ class FlightModel:
 
     @property
     def arena_size(self) -> int:
-        return self.model.arena_size
+        """As the compiler planned it for a core; this host's kernels take scratch on top."""
+        return int(FkmHeader.parse(self.image).arena_size)
 
     @property
     def threshold(self) -> float:

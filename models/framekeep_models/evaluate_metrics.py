@@ -3,6 +3,7 @@ pictures."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -118,6 +119,7 @@ class Binary:
             "confusion": {"tp": tp, "fp": fp, "fn": fn, "tn": tn},
             "operating_points": operating_points(self.labels, self.scores),
             "calibration": calibration(self.labels, self.scores / 255),
+            "calibration_error": calibration_error(self.labels, self.scores / 255),
         }
 
 
@@ -160,6 +162,12 @@ def calibration(labels: Ints, probabilities: Floats, bins: int = 5) -> list[dict
     ]
 
 
+def calibration_error(labels: Ints, probabilities: Floats, bins: int = 10) -> float:
+    """Expected calibration error: mean distance of said from true over the bins, weighted by pictures."""
+    table = calibration(labels, probabilities, bins)
+    return float(sum(row["n"] * abs(row["said"] - row["true"]) for row in table) / len(labels))
+
+
 def best_threshold(labels: Ints, scores: Floats) -> float:
     """The whole-number score that maximises accuracy; the middle one of equals."""
     options = np.arange(1, 256)
@@ -169,16 +177,39 @@ def best_threshold(labels: Ints, scores: Floats) -> float:
 
 
 def paired_difference(
-    labels: Ints, a: Floats, b: Floats, draws: int = 1000, seed: int = 1
+    labels: Ints,
+    a: Floats,
+    b: Floats,
+    *,
+    thresholds: tuple[float, float],
+    draws: int = 1000,
+    seed: int = 1,
 ) -> dict[str, object]:
-    """AUC of `a` minus that of `b` on the same pictures, resampled together."""
+    """AUC and accuracy of `a` minus those of `b` on the same pictures, resampled together, and the exact
+    test of McNemar on the pictures that one of them alone gets right."""
     rng = np.random.default_rng(seed)
-    values = []
+    right_a, right_b = ((s >= t) == (labels == 1) for s, t in zip((a, b), thresholds, strict=True))
+    areas, shares = [], []
     for _ in range(draws):
         pick = rng.integers(0, len(labels), len(labels))
-        values.append(auc(labels[pick], a[pick]) - auc(labels[pick], b[pick]))
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+        areas.append(auc(labels[pick], a[pick]) - auc(labels[pick], b[pick]))
+        shares.append(float(right_a[pick].mean() - right_b[pick].mean()))
+    low, high = np.nanpercentile(areas, [2.5, 97.5])
+    worst, best = np.percentile(shares, [2.5, 97.5])
+    ours, theirs = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     return {
         "auc_difference": auc(labels, a) - auc(labels, b),
         "auc_difference_ci95": (float(low), float(high)),
+        "accuracy_difference": float(right_a.mean() - right_b.mean()),
+        "accuracy_difference_ci95": (float(worst), float(best)),
+        "only_ours_right": ours,
+        "only_theirs_right": theirs,
+        "mcnemar_p": mcnemar(ours, theirs),
     }
+
+
+def mcnemar(one: int, other: int) -> float:
+    """Two-sided exact probability of a split at least as uneven, were both equally good."""
+    n = one + other
+    tail = sum(math.comb(n, k) for k in range(min(one, other) + 1)) / 2**n
+    return float(min(1.0, 2 * tail))

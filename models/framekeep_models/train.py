@@ -17,11 +17,10 @@ import numpy as np
 
 from framekeep_models.data import DataError, Picture
 from framekeep_models.data_crops import U8, Pool, read_rgb, shrink
-from framekeep_models.evaluate import labels_of, plain
-from framekeep_models.evaluate_flight import FlightModel
-from framekeep_models.evaluate_metrics import Binary, Floats, Ints, auc, best_threshold
+from framekeep_models.evaluate_metrics import Floats, Ints, auc, best_threshold
 from framekeep_models.train_card import card
-from framekeep_models.train_options import Options, Recipe, counts
+from framekeep_models.train_judge import judge
+from framekeep_models.train_options import Options, Recipe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -178,9 +177,7 @@ def finish(
     calibration = pool.images[np.random.default_rng(options.seed).permutation(len(pool.images))[:512]]
     save_int8(net, calibration, model, recipe.labels)
     float_auc = auc(labels, train_loop.scores(net, images))
-    flight = FlightModel(model)
-    found = flown(flight, held)
-    threshold = best_threshold(labels, found)
+    found = judge(recipe, options, model)
     size = weights_bytes(net)
     facts: dict[str, Any] = {
         "name": recipe.name,
@@ -190,28 +187,20 @@ def finish(
         "crops": len(pool.hard),
         "weights_bytes": size,
         "macs": macs(net, 3, recipe.side),
-        "arena_bytes": flight.arena_size,
-        "threshold": threshold,
-        "validation": plain(Binary(labels, found, threshold).summary()),
         "validation_auc_float": round(float_auc, 4),
-        "learned_from": counts(recipe.pictures(options)),
+        **found,
     }
     facts["summary"] = (
-        f"AUC {auc(labels, found):.3f} on {len(labels)} validation pictures "
-        f"({float_auc:.3f} before quantisation), threshold {threshold:.0f}, {size / 1000:.0f} kB of weights"
+        f"AUC {found['validation']['auc']:.3f} on {len(labels)} validation pictures "
+        f"({float_auc:.3f} before quantisation), threshold {found['threshold']:.0f}, "
+        f"{size / 1000:.0f} kB of weights"
     )
-    facts["tests"] = {
-        name: plain(Binary(labels_of(some), flown(flight, some), threshold).summary())
-        for name, some in recipe.tests(options).items()
-    }
+    copies = {name: n for name, n in found["near_copies"]["pictures"].items() if n}
+    say(f"near copies of judged pictures among those learned from: {copies or 'none'}")
     (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
-    with_threshold(model, len(recipe.labels), threshold)
+    with_threshold(model, len(recipe.labels), found["threshold"])
     (out / f"{recipe.name}.md").write_text(card(recipe, facts))
     return facts
-
-
-def flown(flight: FlightModel, pictures: Sequence[Picture]) -> Floats:
-    return np.array([flight.score(read_rgb(p.path)) for p in pictures], np.float64)
 
 
 def centre(net: nn.Sequential, labels: Ints, logits: Floats) -> None:

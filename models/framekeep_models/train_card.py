@@ -18,7 +18,7 @@ def card(recipe: Recipe, facts: dict[str, Any]) -> str:
         f"Input: {side}x{side} RGB, int8 = pixel - 128. "
         f"Output: int8 probabilities of {' and '.join(recipe.labels)}. "
         f"{facts['weights_bytes']:,} bytes of weights, {facts['macs']:,} multiply-accumulates, "
-        f"{facts['arena_bytes']:,} bytes of arena.",
+        f"{facts['arena_bytes']:,} bytes of arena, {facts['image_bytes']:,} bytes as an image.",
         "",
         "## Made by",
         "",
@@ -45,7 +45,8 @@ def card(recipe: Recipe, facts: dict[str, Any]) -> str:
     ]
     for name, found in list(facts["tests"].items())[:1]:
         lines += ["", f"Operating points on {name}:", "", *points(found)]
-    lines.append("")
+        lines += ["", *calibration(found)]
+    lines += [*parts(facts["parts"]), "", near(facts["near_copies"]), ""]
     if recipe.limits:
         lines += ["## Limits", "", recipe.limits, ""]
     return "\n".join(lines)
@@ -63,6 +64,43 @@ def points(found: dict[str, Any]) -> list[str]:
             f"| {p['recall']:.1%} | {p['threshold']:.0f} | {p['kept']:.1%} | {p['negatives_kept']:.1%} |"
         )
     return lines
+
+
+def calibration(found: dict[str, Any]) -> list[str]:
+    return [
+        f"Calibration there (expected error {found['calibration_error']:.3f}):",
+        "",
+        "| said | true | pictures |",
+        "|---|---|---|",
+        *(f"| {c['said']:.1%} | {c['true']:.1%} | {c['n']} |" for c in found["calibration"]),
+    ]
+
+
+def parts(facts: dict[str, Any]) -> list[str]:
+    """A table for each way in which a test set is parted."""
+    lines: list[str] = []
+    for title, groups in ((f"{n}, by {f}", g) for n, fields in facts.items() for f, g in fields.items()):
+        lines += ["", f"{title}:", ""]
+        lines += ["| part | n | present | accuracy | AUC |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {name} | {g['n']} | {g['positives']} "
+            f"| {with_interval(g, 'accuracy')} | {with_interval(g, 'auc')} |"
+            for name, g in groups.items()
+        ]
+    if lines:
+        lines += [
+            "",
+            "Where a part holds one label only, its AUC is taken against all pictures of the other.",
+        ]
+    return lines
+
+
+def near(facts: dict[str, Any]) -> str:
+    copies = [f"{n} of {name}" for name, n in facts["pictures"].items() if n]
+    return (
+        f"Near copies of judged pictures among those it learned from, by perceptual hash "
+        f"({facts['bits']} of 64 bits): {', '.join(copies) or 'none'}."
+    )
 
 
 def grid_card(about: str, limits: str, facts: dict[str, Any]) -> str:

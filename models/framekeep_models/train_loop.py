@@ -70,6 +70,7 @@ def fit(
     rule = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=config.decay)
     rates = torch.optim.lr_scheduler.OneCycleLR(rule, config.rate, total_steps=steps + 1, pct_start=0.1)
     aim, weight = targets(pool, config.hard_share)
+    aim = config.doubt + (1 - 2 * config.doubt) * aim
     step = 0
     for epoch in range(config.epochs):
         losses = []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ class FitConfig:
     rate: float = 3e-3
     decay: float = 0.02
     hard_share: float = 0.4  # weight of the boxes' word against the teachers', where both speak
+    doubt: float = 0.0  # of every label: aims lie between it and 1 less it
     average: float = 0.998  # of the weights, per step; the averaged copy is what is kept
     seed: int = 1
     start_share: float = 0.0  # of the weights training began with, in those that are kept
@@ -59,6 +60,7 @@ class Recipe:
     validation: Callable[[Options], Sequence[Picture]]
     fit: FitConfig
     tests: Callable[[Options], dict[str, Sequence[Picture]]] = lambda _: {}  # looked at once, at the end
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # test: how the card parts it
     taught_by: str = ""
     limits: str = ""
 

@@ -13,7 +13,7 @@ KEYS = {
     *("model", "model_id", "split", "n", "positives", "threshold", "confusion"),
     *("accuracy", "accuracy_ci95", "auc", "auc_ci95", "precision", "precision_ci95"),
     *("recall", "recall_ci95", "average_precision", "average_precision_ci95"),
-    *("operating_points", "calibration"),
+    *("operating_points", "calibration", "calibration_error"),
 }
 
 

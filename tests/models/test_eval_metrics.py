@@ -77,4 +77,6 @@ def test_summary_counts_the_confusion() -> None:
 
 def test_a_model_compared_with_itself_differs_by_nothing() -> None:
     labels, scores = some_scores(60, False)
-    assert paired_difference(labels, scores, scores, draws=50)["auc_difference_ci95"] == (0.0, 0.0)
+    assert paired_difference(labels, scores, scores, thresholds=(0.0, 0.0), draws=50)[
+        "auc_difference_ci95"
+    ] == (0.0, 0.0)

@@ -39,9 +39,8 @@ def test_csv_rows_carry_split_licence_and_boxes(tmp_path: Path) -> None:
         'file,label,split,license,boxes\na.jpg,1,train,4,"0.1,0.2,0.3,0.4;0,0,1,1"\nb.jpg,0,test,2,\n'
     )
     first, second = read_csv(table)
-    assert first == Picture(
-        tmp_path / "a.jpg", 1, "train", "4", tmp_path.name, boxes=((0.1, 0.2, 0.3, 0.4), (0.0, 0.0, 1.0, 1.0))
-    )
+    boxes = ((0.1, 0.2, 0.3, 0.4), (0.0, 0.0, 1.0, 1.0))
+    assert first == Picture(tmp_path / "a.jpg", 1, "train", "4", tmp_path.name, boxes=boxes, largest=1.0)
     assert (first.redistributable, second.redistributable) == (True, False)
     assert second.boxes is None
 

@@ -42,5 +42,14 @@ def test_card_states_data_licences_command_and_limits(model: Path) -> None:
 @pytest.mark.parametrize("name", ["person_96", "ship_80"])
 def test_redistributable_models_learned_from_nothing_else(name: str) -> None:
     facts = json.loads((ROOT / "trained" / f"{name}.json").read_text())
-    allowed = {"4", "5", "7", "CC BY 4.0", "CC BY 4.0 (as tagged)", "Public Domain (as tagged)", "MIT"}
+    allowed = {
+        "4",
+        "5",
+        "7",
+        "CC BY 4.0",
+        "CC BY 4.0 (as tagged)",
+        "CC BY-SA 4.0",
+        "Public Domain (as tagged)",
+        "MIT",
+    }
     assert {licence for _, licence, _, _ in facts["learned_from"]} <= allowed
