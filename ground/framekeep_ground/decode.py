@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from framekeep_ground import sources, tables
+from framekeep_ground import formats, sources, tables
 from framekeep_ground.codes import Reason
 from framekeep_ground.decoder import Decoder, Gap
 from framekeep_ground.errors import UserError
 from framekeep_ground.jpeg_repair import Repaired, repair
 from framekeep_ground.output import replacing, write_bytes, write_csv
 from framekeep_ground.reassembly import Picture
-from framekeep_ground.sheet import Card, sheet
+from framekeep_ground.sheet import Audited, Card, sheet
 
 TOOL = "fk-ground decode"
 GAP_COLUMNS = ("kind", "apid", "frame_id", "first", "last", "count")
@@ -39,7 +39,8 @@ examples:
   fk-ground decode "serial:///dev/ttyUSB0?baud=115200" --out bench
 
 OUT/ gets frames/ID.jpg (whole and checked), partial/ID.jpg (what came down of the
-others, the rest grey), decisions.csv, frames.csv, gaps.csv, summary.json and
+others, the rest grey), thumbnails/ID.png (of the frames that the mission's audit
+chose, kept or not), decisions.csv, frames.csv, gaps.csv, summary.json and
 index.html. Several passes can be given at once; what one missed another may have.
 Ctrl-C ends a live source and writes the tables of what came so far. The sequence
 counts in gaps.csv go on past 16383, so that a range never wraps.
@@ -95,7 +96,11 @@ class _Folder:
             (self.path / name).unlink()
 
     def _numbered(self) -> Iterator[str]:
-        for path in [*self.path.glob("frames/*.jpg"), *self.path.glob("partial/*.jpg")]:
+        for pattern in ("frames/*.jpg", "partial/*.jpg", "thumbnails/*.png"):
+            yield from self._ours_by_name(pattern)
+
+    def _ours_by_name(self, pattern: str) -> Iterator[str]:
+        for path in self.path.glob(pattern):
             if path.stem.replace("-", "", 1).isdigit():
                 yield f"{path.parent.name}/{path.name}"
 
@@ -139,12 +144,15 @@ def _write(decoder: Decoder, folder: _Folder, source: str, *, interrupted: bool)
     frames = _frames(decoder, folder)
     gaps = decoder.gaps()
     summary = _summary(decoder, frames, gaps) | {"source": source, "interrupted": interrupted}
+    audited = list(_audited(decoder))
+    for audit in audited:
+        folder.picture(f"thumbnails/{audit.frame_id}.png", audit.png)
     decisions = tables.rows(decoder.decisions(), tables.DECISION_COLUMNS)
     write_csv(out / "decisions.csv", tables.DECISION_COLUMNS, decisions)
     write_csv(out / "frames.csv", [*tables.FRAME_COLUMNS, *STATUS_COLUMNS], map(_frame_row, frames))
     write_csv(out / "gaps.csv", GAP_COLUMNS, ([getattr(gap, c) for c in GAP_COLUMNS] for gap in gaps))
     with replacing(out / "index.html") as file:
-        file.write(sheet(_cards(frames, out), summary))
+        file.write(sheet(_cards(frames, out), summary, audited))
     folder.remove_stale()
     with replacing(out / "summary.json") as file:
         json.dump(summary, file, indent=2)
@@ -249,6 +257,7 @@ def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap]) -> dict[st
         "first_time": span[0],
         "last_time": span[1],
         "decisions": len(decisions),
+        "thumbnails": len(decoder.thumbnails()),
         "reasons": dict(sorted(reasons.items())),
         "frames": {s: statuses[s] for s in ("complete", "partial", "unverified", "corrupt", "announced")},
         "missing": {
@@ -275,6 +284,29 @@ def _resend(frames: list[_Frame]) -> list[str]:
         if ranges:
             wanted.append(f"{picture.frame_id}:{','.join(ranges)}")
     return wanted
+
+
+def _audited(decoder: Decoder) -> Iterator[Audited]:
+    """The thumbnails, with what was decided of their frames."""
+    decisions = decoder.decisions()
+    said = dict(
+        zip(
+            decisions["data_frame_id"].tolist(),
+            zip(
+                tables.code_names(Reason, decisions["data_reason"]),
+                decisions["data_score"].tolist(),
+                strict=True,
+            ),
+            strict=True,
+        )
+    )
+    shape = formats.THUMBNAIL_HEIGHT, formats.THUMBNAIL_WIDTH
+    for row in decoder.thumbnails():
+        file = io.BytesIO()
+        Image.fromarray(row["data_pixels"].reshape(shape)).save(file, "PNG")
+        frame_id = int(row["data_frame_id"])
+        reason, score = said.get(frame_id, ("", 0))
+        yield Audited(frame_id, file.getvalue(), reason, score)
 
 
 def _cards(frames: list[_Frame], out: Path) -> Iterator[Card]:

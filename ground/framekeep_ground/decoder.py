@@ -17,6 +17,7 @@ KINDS = {
     formats.SUBTYPE_DECISION: "decision",
     formats.SUBTYPE_FRAME: "frame",
     formats.SUBTYPE_CHUNK: "chunk",
+    formats.SUBTYPE_THUMBNAIL: "thumbnail",
 }
 
 
@@ -57,6 +58,7 @@ class Decoder:
         self._reassembly = Reassembly()
         self._decisions: list[Records] = []
         self._infos: list[Records] = []
+        self._thumbnails: list[Records] = []
         self._counts: list[tuple[Positions, Positions]] = []
         self._input_gaps: list[tuple[int, int]] = []
         self._known = _joined([], formats.DecisionPacket)  # what decisions() gave last
@@ -76,6 +78,7 @@ class Decoder:
         for subtype, name in KINDS.items():
             self.packets[name] += len(batch.of(subtype)[0])
         self._decisions.append(columns(batch, formats.SUBTYPE_DECISION, formats.DecisionPacket))
+        self._thumbnails.append(columns(batch, formats.SUBTYPE_THUMBNAIL, formats.ThumbnailPacket))
         infos = columns(batch, formats.SUBTYPE_FRAME, formats.FramePacket)
         self._infos.append(infos)
         for row in infos:
@@ -118,6 +121,10 @@ class Decoder:
     def infos(self) -> Records:
         """All frame-of-interest packets, as they came."""
         return _joined(self._infos, formats.FramePacket)
+
+    def thumbnails(self) -> Records:
+        """One thumbnail a frame of those that the mission's audit chose, by frame id."""
+        return first_of_each(_joined(self._thumbnails, formats.ThumbnailPacket))
 
     def pictures(self) -> list[Picture]:
         """All pictures that a packet spoke of, by frame id."""

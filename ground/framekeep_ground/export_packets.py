@@ -26,6 +26,7 @@ PACKETS = (
         "FramePacket", formats.SUBTYPE_FRAME, formats.FrameInfo, "a frame of interest, its picture follows"
     ),
     Packet("ChunkPacket", formats.SUBTYPE_CHUNK, formats.ChunkHeader, "a share of an encoded picture"),
+    Packet("ThumbnailPacket", formats.SUBTYPE_THUMBNAIL, formats.Thumbnail, "what the camera saw, small"),
 )
 
 # The primary header as such tools name it: bits, where the declarations have words.

@@ -12,7 +12,13 @@ from framekeep_ground.codes import Reason
 from framekeep_ground.errors import UserError
 from framekeep_ground.flash_layout import CHIPS, Layout, grain_of
 from framekeep_ground.flash_store import STATE_TEXT, Contents, Frame, LogRecord, read
-from framekeep_ground.formats import STORE_VERSION, DecisionRecord
+from framekeep_ground.formats import (
+    STORE_VERSION,
+    SUBTYPE_DECISION,
+    SUBTYPE_THUMBNAIL,
+    DecisionRecord,
+    ThumbnailRecord,
+)
 from framekeep_ground.output import write_bytes
 from framekeep_ground.tables import iso_time
 
@@ -163,14 +169,19 @@ def _frame_facts(frame: Frame) -> dict[str, Any]:
 
 
 def _record_facts(record: LogRecord) -> Iterator[dict[str, Any]]:
-    """The decisions of a record: the pipeline writes a few at a time."""
+    """What a record holds: some decisions, a thumbnail, or bytes that this program does not know."""
     facts: dict[str, Any] = {"number": record.number, "sent": record.sent}
-    size = DecisionRecord.sizeof()
-    if not record.data or len(record.data) % size:
+    kind, data, size = record.data[:1], record.data[1:], DecisionRecord.sizeof()
+    if kind == bytes([SUBTYPE_THUMBNAIL]) and len(data) == ThumbnailRecord.sizeof():
+        thumb = ThumbnailRecord.parse(data)
+        time, pixels = iso_time(thumb.time), thumb.thumbnail.pixels.hex()
+        yield facts | {"time": time, "frame_id": thumb.thumbnail.frame_id, "thumbnail": pixels}
+        return
+    if kind != bytes([SUBTYPE_DECISION]) or not data or len(data) % size:
         yield facts | {"data": record.data.hex()}
         return
-    for at in range(0, len(record.data), size):
-        parsed = DecisionRecord.parse(record.data[at : at + size])
+    for at in range(0, len(data), size):
+        parsed = DecisionRecord.parse(data[at : at + size])
         d = parsed.decision
         yield facts | {
             "time": iso_time(parsed.time),
@@ -211,7 +222,9 @@ def _head(contents: Contents, facts: dict[str, Any]) -> Iterator[str]:
     text = ", ".join(f"{count} {status}" for status, count in sorted(found.items(), reverse=True)) or "none"
     sent = sum(frame.sent for frame in contents.frames)
     yield f"frames     {text}; {sent} were sent"
-    reasons = Counter(record.get("reason", "other") for record in facts["records"])
+    reasons = Counter(
+        record.get("reason", "thumbnail" if "thumbnail" in record else "other") for record in facts["records"]
+    )
     unnamed = [name for name in reasons if name.isdigit()]  # no reason that this program knows
     reasons["other"] += sum(reasons.pop(name) for name in unnamed)
     unsent = sum(not record["sent"] for record in facts["records"])

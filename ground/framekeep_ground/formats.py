@@ -43,9 +43,12 @@ SERVICE = 128  # the first of the PUS services that are free for a mission's use
 SUBTYPE_DECISION = 1
 SUBTYPE_FRAME = 2
 SUBTYPE_CHUNK = 3
+SUBTYPE_THUMBNAIL = 4
 
-APID_RECORDS = 0x064  # decision records
+APID_RECORDS = 0x064  # decision records and thumbnails
 APID_IMAGES = 0x065  # frames of interest and their chunks
+
+THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 16, 12  # pixels
 
 CHUNK_SIZE_MAX = 4096  # the largest share of a picture in one packet
 
@@ -57,7 +60,7 @@ TmHeader = Struct(
     "length" / Int16ub * "bytes after this field, less 1",
     "pus" / Int8ub * "0x20: PUS version 2, time reference status 0",
     "service" / Int8ub * "128",
-    "subtype" / Int8ub * "what follows: 1 decision, 2 frame of interest, 3 image chunk",
+    "subtype" / Int8ub * "what follows: 1 decision, 2 frame of interest, 3 image chunk, 4 thumbnail",
     "message" / Int16ub * "counts the messages of this subtype, wraps at 65536",
     "destination" / Int16ub * "as configured, 0 by default",
     "p_field" / Int8ub * "0x2E: CUC, agency epoch, 4 bytes of seconds, 2 of fraction",
@@ -85,10 +88,24 @@ Decision = Struct(
     "model_id" / Bytes(8) * "first 8 bytes of the SHA-256 of the source model",
 )
 
-# What waits in the flash log. Bytes 14..51 of a decision record's packet are these, unchanged.
+Thumbnail = Struct(
+    "frame_id" / Int32ub * "as in its decision record",
+    "pixels"
+    / Bytes(THUMBNAIL_WIDTH * THUMBNAIL_HEIGHT)
+    * "grey, 16 x 12, row by row: the whole frame, area averages",
+)
+
+# What waits in the flash log: the first byte of a log record is the subtype of the packets to be, behind
+# it lie decision records or one thumbnail record. Bytes 14..51 of a decision record's packet are these,
+# unchanged; so are bytes 14..215 of a thumbnail's.
 DecisionRecord = Struct(
     "time" / BytesInteger(6) * "when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC",
     "decision" / Decision * "as in its packet (see ICD.md)",
+)
+
+ThumbnailRecord = Struct(
+    "time" / BytesInteger(6) * "when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC",
+    "thumbnail" / Thumbnail * "as in its packet (see ICD.md)",
 )
 
 FrameInfo = Struct(
@@ -118,6 +135,7 @@ PacketTrailer = Struct(
 
 DecisionPacket = Struct("header" / TmHeader, "data" / Decision, "trailer" / PacketTrailer)
 FramePacket = Struct("header" / TmHeader, "data" / FrameInfo, "trailer" / PacketTrailer)
+ThumbnailPacket = Struct("header" / TmHeader, "data" / Thumbnail, "trailer" / PacketTrailer)
 CHUNK_REST: int = TmHeader.sizeof() - PACKET_PRIMARY + ChunkHeader.sizeof() + PacketTrailer.sizeof()
 # A chunk's bytes run up to the trailer, so their number follows from the packet's length.
 ChunkPacket = Struct(
@@ -167,6 +185,7 @@ Policy = Struct(
     "chunk_bytes" / Int16ub * "bytes of a picture in one packet",
     "class_count" / Int8ub * "1..8: how many of the classes count",
     "classes" / Array(POLICY_CLASSES_MAX, PolicyClass) * "those that do not count are all 0",
+    "audit_every" / Int16ub * "of so many frames one leaves a thumbnail, kept or not; 0 = none",
     "mask_count" / Int8ub * "0..4: how many of the masks count",
     "masks"
     / Array(POLICY_MASKS_MAX, PolicyRect)
@@ -263,7 +282,7 @@ StoreMark = Struct(
 
 StoreLog = Struct(
     "kind" / Int8ub * "0x5A",
-    "size" / Int8ub * "1..240: so many bytes follow (a DecisionRecord), then a CRC-32",
+    "size" / Int8ub * "1..240: so many bytes follow, then a CRC-32",
     "reserved" / Int16ub * "0",
     "number" / Int32ub * "counts the records of the ring, wraps at 2^32",
     "sent_below" / Int32ub * "all records before this number were sent",
@@ -301,10 +320,12 @@ FORMATS: tuple[Format, ...] = (
     Format("TmHeader", TmHeader, "FK_TM", ICD),
     Format("Box", Box, "FK_BOX", ICD),
     Format("Decision", Decision, "FK_DECISION", ICD),
+    Format("Thumbnail", Thumbnail, "FK_THUMBNAIL", ICD),
     Format("FrameInfo", FrameInfo, "FK_FRAME_INFO", ICD),
     Format("ChunkHeader", ChunkHeader, "FK_CHUNK", ICD),
     Format("PacketTrailer", PacketTrailer, "FK_TRAILER", ICD),
     Format("DecisionRecord", DecisionRecord, "FK_DECISION_RECORD", SPEC),
+    Format("ThumbnailRecord", ThumbnailRecord, "FK_THUMBNAIL_RECORD", SPEC),
     Format("Policy", Policy, "FK_POLICY", SPEC),
     Format("PolicyClass", PolicyClass, "FK_POLICY_CLASS", SPEC),
     Format("PolicyRect", PolicyRect, "FK_POLICY_RECT", SPEC),
@@ -330,6 +351,7 @@ CONSTANTS: tuple[Constant, ...] = (
     Constant("FK_PACKET_SUBTYPE_FRAME", SUBTYPE_FRAME, "a FrameInfo follows"),
     Constant("FK_PACKET_CHUNK_SIZE_MAX", CHUNK_SIZE_MAX, "largest share of a picture in one packet"),
     Constant("FK_PACKET_SUBTYPE_CHUNK", SUBTYPE_CHUNK, "a ChunkHeader and bytes follow"),
+    Constant("FK_PACKET_SUBTYPE_THUMBNAIL", SUBTYPE_THUMBNAIL, "a Thumbnail follows"),
     Constant("FK_POLICY_MAGIC_VALUE", POLICY_MAGIC, "FKPO"),
     Constant("FK_POLICY_VERSION_VALUE", POLICY_VERSION, "of the policy's layout"),
     Constant("FK_FKM_MAGIC_VALUE", FKM_MAGIC, "FKM1"),

@@ -24,6 +24,7 @@ _HEADER_SEEN = 14  # bytes a header needs for its check, up to and with p_field
 _FIXED = {
     formats.SUBTYPE_DECISION: formats.DecisionPacket.sizeof(),
     formats.SUBTYPE_FRAME: formats.FramePacket.sizeof(),
+    formats.SUBTYPE_THUMBNAIL: formats.ThumbnailPacket.sizeof(),
 }
 _CHUNK_HEAD_FORMAT = Struct("header" / formats.TmHeader, "data" / formats.ChunkHeader)
 _CHUNK_HEAD: int = _CHUNK_HEAD_FORMAT.sizeof()

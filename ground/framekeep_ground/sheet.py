@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from PIL import Image
 
 THUMBNAIL = 200  # pixels, longer side
 PICTURES_MAX = 300  # on one page; the tables have all
+AUDIT_MAX = 600
 
 _STYLE = """
 body{font:14px/1.4 system-ui,sans-serif;margin:2em auto;max-width:1200px;padding:0 1em;
@@ -21,6 +22,8 @@ h1{font-size:1.4em}table{border-collapse:collapse}td,th{padding:.1em .8em .1em 0
 figure{margin:0;background:#fff;border:1px solid #ddd;border-radius:4px;overflow:hidden}
 figure.bad{border:2px solid #c60}.pic{position:relative}.pic img{display:block;width:100%}
 .box{position:absolute;border:2px solid #0c4;box-sizing:border-box}
+.audit{display:grid;grid-template-columns:repeat(auto-fill,minmax(112px,1fr));gap:8px}
+.audit img{display:block;width:100%;image-rendering:pixelated}.audit .dropped{opacity:.75}
 figcaption{padding:.4em .6em}.warn{color:#a40;font-weight:600}
 """
 
@@ -42,7 +45,17 @@ class Card:
         return int(str(self.info.get("value", 0)))
 
 
-def sheet(cards: Iterable[Card], summary: dict[str, Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A thumbnail of a frame that was chosen by its number, and what the flight code made of it."""
+
+    frame_id: int
+    png: bytes
+    reason: str  # "" where its decision record is missing
+    score: int  # 0..255
+
+
+def sheet(cards: Iterable[Card], summary: dict[str, Any], audited: Sequence[Audited] = ()) -> str:
     """The page, self-contained: the most valuable pictures first."""
     ranked = sorted(cards, key=lambda card: (-card.value, card.frame_id))
     reasons = "".join(
@@ -66,9 +79,29 @@ def sheet(cards: Iterable[Card], summary: dict[str, Any]) -> str:
             "<div class=grid>",
             *(_figure(card) for card in ranked[:PICTURES_MAX]),
             "</div>",
+            *_audit(audited),
             "",
         ]
     )
+
+
+def _audit(audited: Sequence[Audited]) -> Iterator[str]:
+    """The sample of all frames, newest first: what was dropped is judged here by eye."""
+    if not audited:
+        return
+    yield "<h2>Audit</h2><p>Frames chosen by their number, kept or not: a fair sample of what the camera saw."
+    if len(audited) > AUDIT_MAX:
+        yield f"The newest {AUDIT_MAX} of {len(audited):,}."
+    yield "</p><div class=audit>"
+    for one in reversed(audited[-AUDIT_MAX:]):
+        data = base64.b64encode(one.png).decode()
+        kept = "" if one.reason == "KEPT" else " class=dropped"
+        said = f"{html.escape(one.reason)} {one.score}/255" if one.reason else "no record"
+        yield (
+            f'<figure{kept}><img alt="frame {one.frame_id}" src="data:image/png;base64,{data}">'
+            f"<figcaption>{one.frame_id}<br>{said}</figcaption></figure>"
+        )
+    yield "</div>"
 
 
 def _short(time: object) -> str:

@@ -151,6 +151,9 @@ static int screen(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
     return fk_screen_judge(&stats, &cfg);
 }
 
+_Static_assert(FK_PIPELINE_LOG <= FK_STORE_LOG_MAX && 1 + FK_THUMBNAIL_RECORD_SIZE <= FK_PIPELINE_LOG,
+               "a batch of decisions, or a thumbnail, is one record of the store's ring");
+
 static int flush_batch(fk_pipeline *p)
 {
     if (p->batch_fill == 0) {
@@ -160,6 +163,35 @@ static int flush_batch(fk_pipeline *p)
     p->batch_fill = 0; /* also when it fails: the next decisions must have room */
     fk_store_use_id(&p->store, p->next_id - 1); /* kept or not, an id is never used again */
     return fk_store_log_append(&p->store, p->batch, size);
+}
+
+static int note(fk_pipeline *p, const fk_decision *d)
+{
+    if (p->batch_fill == 0) {
+        p->batch[0] = FK_RECORD_DECISION;
+        p->batch_fill = 1;
+    }
+    fk_decision_pack(p->batch + p->batch_fill, d);
+    p->batch_fill = (uint16_t)(p->batch_fill + FK_DECISION_RECORD_SIZE);
+    return p->batch_fill < FK_PIPELINE_LOG ? 0 : flush_batch(p);
+}
+
+/* What the camera saw, small, whatever was decided: how else would the ground learn that
+ * the model misses what it should keep? */
+static int audit(fk_pipeline *p, const fk_decision *d, const fk_frame *frame)
+{
+    uint8_t record[1 + FK_THUMBNAIL_RECORD_SIZE] = {FK_RECORD_THUMBNAIL};
+    uint8_t *pixels = fk_thumbnail_pack(record + 1, d->time, d->frame_id);
+
+    for (uint16_t y = 0; y < FK_THUMBNAIL_HEIGHT; y++) {
+        int err = fk_camera_scale_row(frame, NULL, FK_THUMBNAIL_WIDTH, FK_THUMBNAIL_HEIGHT, 1, y,
+                                      pixels + y * FK_THUMBNAIL_WIDTH, p->scale_scratch,
+                                      FK_PIPELINE_SCALE_WORDS);
+        if (err < 0) {
+            return err;
+        }
+    }
+    return fk_store_log_append(&p->store, record, sizeof record);
 }
 
 int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, fk_time time)
@@ -183,9 +215,11 @@ int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, f
     }
     out->reason = (uint8_t)reason;
 
-    fk_decision_pack(p->batch + p->batch_fill, out);
-    p->batch_fill = (uint16_t)(p->batch_fill + FK_DECISION_RECORD_SIZE);
-    int err = p->batch_fill < FK_PIPELINE_BATCH ? 0 : flush_batch(p);
+    int err = note(p, out);
+    if (p->policy.audit_every != 0 && out->frame_id % p->policy.audit_every == 0 && out->error == 0) {
+        int audited = audit(p, out, frame);
+        err = err < 0 ? err : audited;
+    }
     return err < 0 ? err : reason;
 }
 
@@ -207,21 +241,22 @@ static int next_record(void *ctx, uint8_t *out)
         if (n <= 0) {
             return n;
         }
-        p->unsent_at = 0;
-        p->unsent_fill = (uint16_t)(n - n % FK_DECISION_RECORD_SIZE);
-        if (p->unsent_fill == 0) {
+        int size = fk_record_size(p->unsent[0]);
+        if (size < 0 || n - 1 < size) {
             return FK_ERR_VERSION; /* not written by this build */
         }
+        p->unsent_at = 1;
+        p->unsent_fill = (uint16_t)(n - (n - 1) % size);
     }
-    memcpy(out, p->unsent + p->unsent_at, FK_DECISION_RECORD_SIZE);
-    return 1;
+    memcpy(out, p->unsent + p->unsent_at, (size_t)fk_record_size(p->unsent[0]));
+    return p->unsent[0];
 }
 
 static int record_sent(void *ctx)
 {
     fk_pipeline *p = ctx;
 
-    p->unsent_at = (uint16_t)(p->unsent_at + FK_DECISION_RECORD_SIZE);
+    p->unsent_at = (uint16_t)(p->unsent_at + fk_record_size(p->unsent[0]));
     return p->unsent_at < p->unsent_fill ? 0 : fk_store_log_sent(&p->store);
 }
 
@@ -329,7 +364,7 @@ int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg)
     p->next_id = fk_store_next_id(&p->store);
     if (p->next_id > 1) {
         /* the decisions of a batch that a reset lost have used these */
-        p->next_id += FK_PIPELINE_BATCH / FK_DECISION_RECORD_SIZE;
+        p->next_id += FK_PIPELINE_BATCH;
     }
     p->source = (fk_downlink_source){
         .ctx = p,

@@ -95,6 +95,7 @@ int fk_policy_parse(fk_policy *out, const uint8_t *bytes, size_t size)
         .dark_below = bytes[FK_POLICY_DARK_BELOW],
         .bright_above = bytes[FK_POLICY_BRIGHT_ABOVE],
         .contrast_below = bytes[FK_POLICY_CONTRAST_BELOW],
+        .audit_every = fk_get_u16be(bytes + FK_POLICY_AUDIT_EVERY),
         .mask_count = bytes[FK_POLICY_MASK_COUNT],
         .class_count = bytes[FK_POLICY_CLASS_COUNT],
         .jpeg_quality = bytes[FK_POLICY_JPEG_QUALITY],

@@ -7,7 +7,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from framekeep_ground.formats import ChunkHeader, DecisionPacket, DecisionRecord, PacketTrailer, TmHeader
+from framekeep_ground.formats import (
+    ChunkHeader,
+    DecisionPacket,
+    DecisionRecord,
+    PacketTrailer,
+    ThumbnailPacket,
+    TmHeader,
+)
 from framekeep_onboard.events import Event, Frame, Pass
 
 from framekeep_sim.camera import to_frame
@@ -41,7 +48,8 @@ class Flight:
     def events(self) -> Iterator[Event]:
         """Frames and passes; decision records go down before their ring in flash overflows."""
         camera, link = self.mission.camera, self.mission.downlink
-        window = records_held(self.mission.store)
+        every = self.mission.audit_every
+        window = records_held(self.mission.store, every)
         waiting = 0
         for index, (item, frame) in enumerate(self._decoded()):
             if isinstance(frame, str):
@@ -57,7 +65,7 @@ class Flight:
                 yield Pass(link.pass_bytes)
                 waiting = 0
             elif waiting == window:
-                yield Pass(records_budget(waiting, link.chunk_bytes))
+                yield Pass(records_budget(waiting, every, link.chunk_bytes))
                 waiting = 0
         self.passes += 1
         yield Pass(link.last_pass_bytes)
@@ -86,23 +94,27 @@ class Flight:
             return picture_error(error)
 
 
-def records_held(store: Store) -> int:
-    """Decision records that the ring in flash holds at least, one of its segments being erased."""
-    entry = 256  # a batch of records with its header, see FK_PIPELINE_BATCH
+def records_held(store: Store, audit_every: int = 0) -> int:
+    """Frames whose records the ring in flash holds at least, one of its segments being erased."""
+    entry = 256  # a batch of decision records with its header, or a thumbnail; see FK_PIPELINE_LOG
     unit = max(store.program_unit, entry)
     batch = (entry - 24) // DecisionRecord.sizeof()
-    held: int = (store.log_segments - 1) * (store.segment_size // unit - 2) * batch
-    return held
+    entries = (store.log_segments - 1) * (store.segment_size // unit - 2)
+    if audit_every == 0:
+        return int(entries * batch)
+    # each entry that a thumbnail takes is one less for a batch
+    return int(entries * batch * audit_every // (audit_every + batch))
 
 
-def records_budget(records: int, chunk_bytes: int) -> int:
-    """Bytes of a pass that carries so many decision records and nothing else.
+def records_budget(frames: int, audit_every: int, chunk_bytes: int) -> int:
+    """Bytes of a pass that carries the records of so many frames and nothing else.
 
     A pass ends when the largest packet no longer fits into what is left.
     """
-    largest = TmHeader.sizeof() + ChunkHeader.sizeof() + PacketTrailer.sizeof() + chunk_bytes
-    record = DecisionPacket.sizeof()
-    budget: int = (records - 1) * record + max(largest, record)
+    chunk = TmHeader.sizeof() + ChunkHeader.sizeof() + PacketTrailer.sizeof() + chunk_bytes
+    record, thumbnail = DecisionPacket.sizeof(), ThumbnailPacket.sizeof()
+    thumbnails = frames // audit_every + 1 if audit_every else 0
+    budget: int = (frames - 1) * record + thumbnails * thumbnail + max(chunk, thumbnail)
     return budget
 
 

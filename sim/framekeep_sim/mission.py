@@ -173,6 +173,7 @@ class Mission:
     classes: tuple[WantedClass, ...]
     codec: Codec
     store: Store
+    audit_every: int  # of so many frames one leaves a thumbnail; 0: none
     downlink: Downlink
     class_lines: tuple[int, ...]  # where each class stands in the file, for errors that come late
 
@@ -230,6 +231,7 @@ class Mission:
             "contrast_below": screen.contrast_below,
             "class_count": len(self.classes),
             "classes": rows,
+            "audit_every": self.audit_every,
             "mask_count": len(camera.masks),
             "masks": [asdict(m) for m in (*camera.masks, *[Rect()] * (POLICY_MASKS_MAX - len(camera.masks)))],
             "jpeg_quality": codec.quality,
@@ -383,6 +385,12 @@ def _store(table: Table, codec: Codec) -> Store:
     return store
 
 
+def _audit(table: Table) -> int:
+    every = table.integer("every", 0, 65535, 0, "frames")
+    table.done()
+    return every
+
+
 def _downlink(table: Table) -> Downlink:
     downlink = Downlink(
         record_apid=table.integer("record_apid", 0, 2046, 100),
@@ -421,6 +429,7 @@ def load(path: Path) -> Mission:
         classes=classes,
         codec=codec,
         store=_store(top.table("store"), codec),
+        audit_every=_audit(top.table("audit")),
         downlink=_downlink(top.table("downlink")),
         class_lines=lines,
     )

@@ -7,6 +7,10 @@ from typing import Any
 from framekeep_onboard import check
 from framekeep_onboard._fk import ffi, lib
 
+KINDS = {
+    lib.FK_DECISION_RECORD_SIZE: lib.FK_RECORD_DECISION,
+    lib.FK_THUMBNAIL_RECORD_SIZE: lib.FK_RECORD_THUMBNAIL,
+}
 MODEL_ID = bytes.fromhex("0123456789abcdef")
 TIME = (848_664_000 << 16) | 0x8000  # 2026-11-22T12:00:00.5Z
 
@@ -28,9 +32,22 @@ def record(c_decision: Any) -> bytes:
     return bytes(out)
 
 
+def thumbnail(frame_id: int, pixels: bytes) -> bytes:
+    """A thumbnail's record."""
+    out = ffi.new("uint8_t[]", lib.FK_THUMBNAIL_RECORD_SIZE)
+    ffi.memmove(lib.fk_thumbnail_pack(out, TIME, frame_id), pixels, 192)
+    return bytes(out)
+
+
 def decision_packet(c_head: Any, c_decision: Any) -> bytes:
     out = ffi.new("uint8_t[]", 64)
-    return bytes(out[0 : check(lib.fk_packet_record_encode(out, 64, c_head, record(c_decision)))])
+    return bytes(
+        out[
+            0 : check(
+                lib.fk_packet_record_encode(out, 64, c_head, lib.FK_RECORD_DECISION, record(c_decision))
+            )
+        ]
+    )
 
 
 def frame_packet(c_head: Any, frame: dict[str, Any], chunk_size: int) -> bytes:
@@ -67,8 +84,8 @@ class Source:
 
         def give_record(out: Any) -> int:
             if self.records:
-                ffi.memmove(out, self.records[0], lib.FK_DECISION_RECORD_SIZE)
-            return bool(self.records)
+                ffi.memmove(out, self.records[0], len(self.records[0]))
+            return KINDS[len(self.records[0])] if self.records else 0
 
         def record_sent() -> int:
             del self.records[0]

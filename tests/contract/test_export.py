@@ -39,6 +39,7 @@ def test_space_packet_parser_reads_every_field(definition: XtcePacketDefinition)
         1: ("DecisionPacket", formats.DecisionPacket),
         2: ("FramePacket", formats.FramePacket),
         3: ("ChunkPacket", formats.ChunkPacket),
+        4: ("ThumbnailPacket", formats.ThumbnailPacket),
     }
     for packet, sent_bytes in zip(packets, sent().packets, strict=True):
         name, struct = kinds[sent_bytes[8]]

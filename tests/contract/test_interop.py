@@ -25,6 +25,7 @@ KINDS = {
     1: ("decision", formats.DecisionPacket),
     2: ("frame", formats.FramePacket),
     3: ("chunk", formats.ChunkPacket),
+    4: ("thumbnail", formats.ThumbnailPacket),
 }
 PORT = 10015
 COMPILE = """

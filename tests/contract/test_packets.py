@@ -9,7 +9,16 @@ from framekeep_onboard._fk import ffi, lib
 from spacepackets.ecss.tm import PusTm
 
 from tests.contract.agree import agree, crc_by_stdlib
-from tests.contract.packets import MODEL_ID, TIME, chunk_packet, decision, decision_packet, frame_packet, head
+from tests.contract.packets import (
+    MODEL_ID,
+    TIME,
+    chunk_packet,
+    decision,
+    decision_packet,
+    frame_packet,
+    head,
+    thumbnail,
+)
 
 # The standards say. CCSDS 133.0-B-2, 4.1.3: version 000, type 0, secondary header 1, APID 11 bits;
 # sequence flags 11 = 0xC000 | count; length = bytes after the primary header - 1.
@@ -52,6 +61,11 @@ FRAME_FIELDS = {
 FRAME_HEX = """
     0865 ffff 0039  20 80 02 ffff 0000  2e 329595c0 8000
     00000007 00001092 cbf43926 00a0 0078 c8c8 01 c8  4000 2000 8000 6000  0123456789abcdef 00c8 00000016
+"""
+
+THUMBNAIL_HEX = f"""
+    0864 c003 00d3  20 80 04 0001 0000  2e 329595c0 8000
+    00000007 {bytes(range(192)).hex()}
 """
 
 CHUNK_HEX = """
@@ -102,6 +116,23 @@ def test_frame_packet() -> None:
     )
 
 
+def test_thumbnail_packet() -> None:
+    expected = crc_by_stdlib(THUMBNAIL_HEX)
+    out = ffi.new("uint8_t[]", lib.FK_THUMBNAIL_PACKET_SIZE)
+    record = thumbnail(7, bytes(range(192)))
+    size = lib.fk_packet_record_encode(out, len(out), head(100, 3, 1), lib.FK_RECORD_THUMBNAIL, record)
+    agree(
+        formats.ThumbnailPacket,
+        bytes(out[0:size]),
+        {
+            "header": header(100, 3, 211, 4, 1, 0),
+            "data": {"frame_id": 7, "pixels": bytes(range(192))},
+            "trailer": crc_of(expected),
+        },
+        expected,
+    )
+
+
 def test_chunk_packet() -> None:
     expected = crc_by_stdlib(CHUNK_HEX)
     chunk = {"frame_id": 7, "offset": 4240, "size": 4242}
@@ -137,7 +168,7 @@ def test_a_record_lies_unchanged_in_its_packet() -> None:
     assert parsed.decision.value == 51400
 
 
-@pytest.mark.parametrize("hex_before_crc", [DECISION_HEX, FRAME_HEX, CHUNK_HEX])
+@pytest.mark.parametrize("hex_before_crc", [DECISION_HEX, FRAME_HEX, CHUNK_HEX, THUMBNAIL_HEX])
 def test_spacepackets_reads_every_packet(hex_before_crc: str) -> None:
     packet = crc_by_stdlib(hex_before_crc)
     tm = PusTm.unpack(packet, timestamp_len=7)  # raises on a wrong CRC, version or length

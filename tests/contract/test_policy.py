@@ -55,6 +55,7 @@ def test_flight_code_reads_every_field_as_the_declaration_does(mission: Path) ->
         "record_apid",
         "image_apid",
         "chunk_bytes",
+        "audit_every",
     ]:
         assert getattr(read, name) == declared[name], name
     assert sides(read.crop) == sides(declared.crop)

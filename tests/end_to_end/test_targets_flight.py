@@ -48,7 +48,7 @@ def test_host_and_targets_leave_the_same_bytes(tmp_path: Path, capsys: pytest.Ca
 def test_the_same_bytes_when_flash_is_full_and_frames_give_way(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = mission(tmp_path, output="1\nthreshold = 0.0", segment_count="24")
+    path = mission(tmp_path, output="1\nthreshold = 0.0", segment_count="24", every="7")
     result = parity(capsys, path, 40, "qemu-f405")
     assert result["equal"]
     assert result["targets"]["host"]["evicted"] > 0

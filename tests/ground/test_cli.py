@@ -397,3 +397,20 @@ def test_an_interrupt_keeps_what_came_so_far(tmp_path: Path) -> None:
     assert summary["frames"]["complete"] == 3
     with io.StringIO((tmp_path / "out/frames.csv").read_text()) as file:
         assert len(list(csv.DictReader(file))) == 3
+
+
+def test_thumbnails_are_written_and_shown_with_what_was_decided(downlink: Path, tmp_path: Path) -> None:
+    done = run("decode", downlink, "--out", tmp_path / "out", "--json")
+    assert json.loads(done.stdout)["thumbnails"] == len(sent().thumbnails) == 2
+    for frame_id, pixels in sent().thumbnails.items():
+        with Image.open(tmp_path / f"out/thumbnails/{frame_id}.png") as image:
+            assert image.size == (16, 12) and image.tobytes() == pixels
+    page = (tmp_path / "out/index.html").read_text()
+    assert page.index("Audit") < page.index("LOW_SCORE 160/255") < page.index("DARK 40/255")
+
+
+def test_a_thumbnail_without_its_record_is_shown_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "x.bin").write_bytes(b"".join(p for p in sent().packets if p[8] == 4))
+    done = run("decode", tmp_path / "x.bin", "--out", tmp_path / "out", "--json")
+    assert json.loads(done.stdout)["packets"]["thumbnail"] == 2
+    assert (tmp_path / "out/index.html").read_text().count("no record") == 2

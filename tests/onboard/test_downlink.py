@@ -7,9 +7,14 @@ from framekeep_onboard._fk import ffi, lib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contract.packets import Downlink, Source, decision, record
+from tests.contract.packets import Downlink, Source, decision, record, thumbnail
 
-PARSERS = {1: formats.DecisionPacket, 2: formats.FramePacket, 3: formats.ChunkPacket}
+PARSERS = {
+    1: formats.DecisionPacket,
+    2: formats.FramePacket,
+    3: formats.ChunkPacket,
+    4: formats.ThumbnailPacket,
+}
 
 
 def kinds(packets: list[bytes]) -> list[int]:
@@ -33,6 +38,28 @@ def test_records_go_first_then_frames_as_the_source_ranks_them() -> None:
     assert [data_of(p).frame_id for p in packets] == [0, 1, 2, 1, 1, 1, 0, 0]
     assert source.records == []
     assert source.sent == [1, 0]
+
+
+def test_thumbnails_go_with_the_records_and_count_on_their_own() -> None:
+    records = [
+        record(decision(0)),
+        thumbnail(0, bytes(192)),
+        record(decision(1)),
+        thumbnail(1, b"\x09" * 192),
+    ]
+    source = Source(records=records)
+    source.add(1, b"a" * 100)
+    packets = Downlink(source, chunk_size=16).all()
+    assert kinds(packets)[:5] == [1, 4, 1, 4, 2]
+    heads = [formats.TmHeader.parse(p) for p in packets[:4]]
+    assert [(h.packet_id & 0x7FF, h.sequence & 0x3FFF, h.message) for h in heads] == [
+        (100, 0, 0),
+        (100, 1, 0),
+        (100, 2, 1),
+        (100, 3, 1),
+    ]
+    assert data_of(packets[3]).frame_id == 1
+    assert data_of(packets[3]).pixels == b"\x09" * 192
 
 
 def test_chunks_put_together_are_the_picture() -> None:
@@ -156,7 +183,10 @@ def test_as_many_chunks_follow_as_are_announced(size: int, count: int) -> None:
 def test_an_encoder_refuses_what_does_not_fit() -> None:
     out, head = ffi.new("uint8_t[]", 100), ffi.new("fk_packet_head *")
     frame, chunk = ffi.new("fk_downlink_frame *"), ffi.new("fk_packet_chunk *")
-    assert lib.fk_packet_record_encode(out, 53, head, bytes(38)) == lib.FK_ERR_TOOSMALL
+    assert lib.fk_packet_record_encode(out, 53, head, 1, bytes(38)) == lib.FK_ERR_TOOSMALL
+    assert lib.fk_packet_record_encode(out, 217, head, 4, bytes(202)) == lib.FK_ERR_TOOSMALL
+    for kind in (0, 2, 3, 5):
+        assert lib.fk_packet_record_encode(out, 100, head, kind, bytes(202)) == lib.FK_ERR_VERSION
     assert lib.fk_packet_frame_encode(out, 63, head, frame, 1) == lib.FK_ERR_TOOSMALL
     assert lib.fk_packet_frame_encode(out, 64, head, frame, 0) == lib.FK_ERR_INVAL
     assert lib.fk_packet_chunk_encode(out, 100, head, chunk, b"", 0) == lib.FK_ERR_INVAL

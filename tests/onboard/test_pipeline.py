@@ -6,11 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from framekeep_ground.formats import ChunkPacket, DecisionPacket, DecisionRecord, FramePacket, TmHeader
-from framekeep_onboard import ErrorCode, FkError, Frame, Pass, Pipeline, Reason
+from framekeep_ground.formats import (
+    ChunkPacket,
+    DecisionPacket,
+    DecisionRecord,
+    FramePacket,
+    ThumbnailPacket,
+    TmHeader,
+)
+from framekeep_onboard import ErrorCode, FkError, Frame, Pass, Pipeline, Reason, imaging
 from framekeep_onboard.targets import FlashSetup
 from framekeep_sim import dataset, mission, model
 from framekeep_sim.events import Flight
+
+from tests.reference import pixels
+from tests.reference.camera import area_average
 
 ROOT = Path(__file__).parents[2]
 SMALL = FlashSetup(4096, 16, 256)  # room for some ten pictures: the demo's stream overflows it
@@ -172,3 +182,30 @@ def test_a_model_and_a_policy_that_do_not_fit_are_refused(flown: tuple[bytes, by
     beyond = plan.policy(("a", "b", "c", "person"), (1,))  # class 3 of a model that has two
     with pytest.raises(FkError, match="FK_ERR_INVAL"):
         Pipeline(beyond, image, SMALL)
+
+
+def test_an_audit_shows_every_nth_frame_whatever_was_decided(
+    tmp_path: Path, flown: tuple[bytes, bytes, list[Frame]]
+) -> None:
+    _, image, frames = flown
+    text = (ROOT / "missions" / "security.toml").read_text()
+    for old, new in (("every = 20 ", "every = 7 "), ("masks = []", "masks = [[40, 30, 60, 50]]")):
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "m.toml").write_text(text.replace("../models", f"{ROOT}/models"))
+    plan = mission.load(tmp_path / "m.toml")
+    pipeline = Pipeline(plan.policy(("no_person", "person"), (128,)), image, LARGE)
+    decisions = [pipeline.frame(frame) for frame in frames]
+    sent = [ThumbnailPacket.parse(packet) for subtype, packet in packets(pipeline) if subtype == 4]
+    assert [t.data.frame_id for t in sent] == list(range(7, len(frames) + 1, 7))
+    assert len({decisions[t.data.frame_id - 1].reason for t in sent}) > 2
+    for packet in sent:
+        frame = frames[packet.data.frame_id - 1]
+        assert packet.header.time == frame.time
+        luma, _ = pixels.read(
+            imaging.Frame(np.frombuffer(frame.data, np.uint8), 160, 120, imaging.PixelFormat.RGB565BE)
+        )
+        luma = luma.copy()
+        luma[30:80, 40:100] = 0
+        small = area_average(luma[..., None], 16, 12)
+        assert packet.data.pixels == small.tobytes()

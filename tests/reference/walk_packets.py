@@ -6,7 +6,12 @@ from typing import Any
 from construct import ConstructError
 from framekeep_ground import formats
 
-KINDS = {1: formats.DecisionPacket, 2: formats.FramePacket, 3: formats.ChunkPacket}
+KINDS = {
+    1: formats.DecisionPacket,
+    2: formats.FramePacket,
+    3: formats.ChunkPacket,
+    4: formats.ThumbnailPacket,
+}
 
 
 def packet_at(data: bytes, at: int) -> tuple[int, Any] | None:
@@ -27,7 +32,7 @@ def packet_at(data: bytes, at: int) -> tuple[int, Any] | None:
     )
     if not right:
         return None
-    least, most = {1: (54, 54), 2: (64, 64), 3: (35, 34 + 4096)}[header.subtype]
+    least, most = {1: (54, 54), 2: (64, 64), 3: (35, 34 + 4096), 4: (218, 218)}[header.subtype]
     if not least <= end - at <= most or binascii.crc_hqx(data[at:end], 0xFFFF) != 0:
         return None
     return end, KINDS[header.subtype].parse(data[at:end])

@@ -103,6 +103,8 @@ def test_what_is_left_out_has_the_documented_default(write) -> None:
         ("privacy", "masks = [[0, 0, 1]]", "write [x, y, width, height] in pixels"),
         ("privacy", "masks = [0, 0, 1, 1]", "write [x, y, width, height] in pixels"),
         ("privacy", "masks = [[0,0,1,1], [0,0,1,1], [0,0,1,1], [0,0,1,1], [0,0,1,1]]", "at most 4 masks"),
+        ("audit", "every = -1", "audit.every = -1; allowed are whole numbers 0..65535 frames"),
+        ("audit", "evry = 5", 'audit.evry is not a key of a mission; did you mean "every"?'),
         ("secrecy", "mask = 1", "secrecy is not a key of a mission"),
     ],
 )
@@ -180,10 +182,11 @@ def test_a_threshold_is_the_classs_or_the_missions_or_the_models(write) -> None:
 
 def test_the_policy_is_the_bytes_worked_out_by_hand(write) -> None:
     text = SMALL.replace("height = 64", "height = 64\ncrop = [1, 2, 32, 48]")
-    text += "threshold = 0.5\nweight = 0.5\n[codec]\nmode = 'grey'\n[privacy]\nmasks = [[5, 6, 7, 8]]\n"
+    text += "threshold = 0.5\nweight = 0.5\n[codec]\nmode = 'grey'\n"
+    text += "[privacy]\nmasks = [[5, 6, 7, 8]]\n[audit]\nevery = 513\n"
     policy = mission.load(write(text)).policy()
     by_hand = (
-        "464b504f 01 0069"  # FKPO, version 1, 105 bytes
+        "464b504f 01 006b"  # FKPO, version 1, 107 bytes
         "0060 0040 0001 0002 0020 0030 00"  # 96 x 64, crop, GRAY8
         "0c f5 08"  # screen: 12, 245, 8
         "3c 00 000a 00004000"  # quality 60, grey, 10 MCUs, 16384 bytes
@@ -192,9 +195,9 @@ def test_the_policy_is_the_bytes_worked_out_by_hand(write) -> None:
     )
     assert policy[:42] == bytes.fromhex(re.sub(" ", "", by_hand))
     assert policy[42:70] == bytes(28)
-    assert policy[70:79] == bytes.fromhex("01 0005 0006 0007 0008")
-    assert policy[79:103] == bytes(24)
-    assert len(policy) == 105
+    assert policy[70:81] == bytes.fromhex("0201 01 0005 0006 0007 0008")  # every 513th frame, one mask
+    assert policy[81:105] == bytes(24)
+    assert len(policy) == 107
 
 
 def test_time_counts_from_the_year_2000(write) -> None:
@@ -213,7 +216,7 @@ def test_time_counts_from_the_year_2000(write) -> None:
 def test_shipped_missions_load_and_compile(path: Path) -> None:
     m = mission.load(path)
     assert m.name == path.stem
-    assert len(m.policy()) == 105
+    assert len(m.policy()) == 107
     assert m.description
 
 

@@ -1,6 +1,6 @@
 /* Telemetry packets for the link, one at a time and only when asked.
  *
- * Decision records go first, then the pictures, the most valuable first: one
+ * Records (decisions, thumbnails) go first, then the pictures, the most valuable first: one
  * frame-of-interest packet, then its chunks. Every packet stands alone: it can
  * be lost, doubled or reordered and the others keep their use. See docs/ICD.md
  * for the bytes.
@@ -22,13 +22,29 @@ enum {
     FK_CHUNK_PACKET_REST    = 34,   /* bytes of an image chunk's packet beside its picture's */
     FK_CHUNK_SIZE_MAX       = 4096, /* largest share of a picture in one packet            */
     FK_DECISION_RECORD_SIZE = 38,   /* bytes of a decision as fk_decision_pack() writes it */
-    FK_APID_RECORDS         = 0x64, /* usual APID of decision records                     */
+    FK_THUMBNAIL_WIDTH      = 16,   /* pixels, grey                                       */
+    FK_THUMBNAIL_HEIGHT     = 12,
+    FK_THUMBNAIL_RECORD_SIZE = 202, /* bytes of a thumbnail as fk_thumbnail_pack() begins it */
+    FK_THUMBNAIL_PACKET_SIZE = 218, /* bytes of its packet                                */
+    FK_APID_RECORDS         = 0x64, /* usual APID of records                              */
     FK_APID_IMAGES          = 0x65  /* usual APID of frames of interest and their chunks   */
 };
 
 /* A decision as bytes: encoded once, kept in flash, sent as it lies there. */
 void fk_decision_pack(uint8_t out[FK_DECISION_RECORD_SIZE], const fk_decision *decision);
 void fk_decision_unpack(fk_decision *decision, const uint8_t in[FK_DECISION_RECORD_SIZE]);
+
+/* What a record is: the subtype of the packet it travels in. */
+typedef enum {
+    FK_RECORD_DECISION  = 1, /* FK_DECISION_RECORD_SIZE bytes                          */
+    FK_RECORD_THUMBNAIL = 4  /* FK_THUMBNAIL_RECORD_SIZE bytes                         */
+} fk_record;
+
+/* Bytes of a record of that kind, FK_ERR_VERSION for one that is not known. */
+int fk_record_size(int kind);
+
+/* Begins a thumbnail's record and says where its pixels go, row by row. */
+uint8_t *fk_thumbnail_pack(uint8_t out[FK_THUMBNAIL_RECORD_SIZE], fk_time time, uint32_t frame_id);
 
 /* What the ground must know of a picture that it is about to get. */
 typedef struct {
@@ -47,8 +63,8 @@ typedef struct {
 /* Where packets get their content: the store, as pipeline.c wires it. */
 typedef struct {
     void *ctx;
-    /* Copies the FK_DECISION_RECORD_SIZE bytes of the oldest record that was not
-     * sent yet. 1, 0 where there is none, or an error. */
+    /* Copies the oldest record that was not sent yet, FK_THUMBNAIL_RECORD_SIZE bytes
+     * at most. Its fk_record, 0 where there is none, or an error. */
     int (*record)(void *ctx, uint8_t *out);
     /* The record that record() gave last is in a packet. */
     int (*record_sent)(void *ctx);
@@ -71,7 +87,7 @@ typedef struct {
 /* What must survive a reset for the ground to see no false gap. */
 typedef struct {
     uint16_t sequence[2];  /* next count of the records' and of the images' APID       */
-    uint16_t message[3];   /* next count of subtypes 1, 2, 3                           */
+    uint16_t message[4];   /* next count of subtypes 1 to 4                            */
 } fk_downlink_counters;
 
 typedef struct {
@@ -115,9 +131,10 @@ typedef struct {
     uint32_t size;        /* bytes of the whole picture                               */
 } fk_packet_chunk;
 
-/* Each returns the packet's bytes or FK_ERR_TOOSMALL. */
-int fk_packet_record_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
-                            const uint8_t record[FK_DECISION_RECORD_SIZE]);
+/* Each returns the packet's bytes or FK_ERR_TOOSMALL. `kind` is an fk_record, whose
+ * size `record` has; FK_ERR_VERSION for another. */
+int fk_packet_record_encode(uint8_t *out, size_t cap, const fk_packet_head *head, int kind,
+                            const uint8_t *record);
 int fk_packet_frame_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
                            const fk_downlink_frame *frame, uint16_t chunk_size);
 

@@ -26,8 +26,9 @@
 enum {
     FK_PIPELINE_SCALE_WORDS = 1024, /* bounds the width of a model's input: 340 pixels RGB   */
     FK_PIPELINE_CLASSES_MAX = 32,   /* classes of a model that the trigger can look at      */
-    FK_PIPELINE_BATCH = 6 * FK_DECISION_RECORD_SIZE,
-                                    /* bytes of decisions that share one write of flash      */
+    FK_PIPELINE_BATCH = 6,          /* decisions that share one write of flash               */
+    FK_PIPELINE_LOG = 1 + FK_PIPELINE_BATCH * FK_DECISION_RECORD_SIZE, /* bytes of that write:
+                                       their fk_record first; a thumbnail takes fewer        */
     FK_PIPELINE_ALIGN = 16          /* of the work area                                      */
 };
 
@@ -56,10 +57,10 @@ typedef struct {
     uint8_t   *work;
     size_t     work_size;
     uint32_t   next_id;
-    uint16_t   batch_fill;                /* bytes in batch                                  */
+    uint16_t   batch_fill;                /* bytes in batch, 0 when it is empty               */
     uint16_t   unsent_fill, unsent_at;    /* bytes in unsent; those already in packets        */
-    uint8_t    batch[FK_PIPELINE_BATCH];  /* decisions not yet in flash                      */
-    uint8_t    unsent[FK_PIPELINE_BATCH]; /* decisions from flash, being sent                 */
+    uint8_t    batch[FK_PIPELINE_LOG];    /* decisions not yet in flash                      */
+    uint8_t    unsent[FK_PIPELINE_LOG];   /* records from flash, being sent                   */
     uint32_t   scale_scratch[FK_PIPELINE_SCALE_WORDS];
     uint16_t   histogram[FK_SCREEN_BINS];
 } fk_pipeline;

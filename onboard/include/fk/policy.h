@@ -35,6 +35,8 @@ typedef struct {
     uint8_t  jpeg_mode;           /* 0 greyscale, 1 colour 4:2:0                     */
     uint16_t restart_interval;    /* MCUs between restart markers, 0 = none         */
     uint32_t picture_bytes_max;   /* a larger picture is not kept                   */
+    /* audit */
+    uint16_t audit_every;         /* of so many frames one leaves a thumbnail; 0 = none */
     /* downlink */
     uint16_t record_apid;         /* application process of decision records, 0..2046 */
     uint16_t image_apid;          /* of frames and their chunks, 0..2046              */

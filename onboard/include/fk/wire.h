@@ -16,6 +16,7 @@
 #define FK_PACKET_SUBTYPE_FRAME               2u /* a FrameInfo follows */
 #define FK_PACKET_CHUNK_SIZE_MAX         0x1000u /* largest share of a picture in one packet */
 #define FK_PACKET_SUBTYPE_CHUNK               3u /* a ChunkHeader and bytes follow */
+#define FK_PACKET_SUBTYPE_THUMBNAIL           4u /* a Thumbnail follows */
 #define FK_POLICY_MAGIC_VALUE            0x464b504fu /* FKPO */
 #define FK_POLICY_VERSION_VALUE               1u /* of the policy's layout */
 #define FK_FKM_MAGIC_VALUE               0x314d4b46u /* FKM1 */
@@ -30,7 +31,7 @@
 #define FK_TM_LENGTH                          4u /* 2 B: bytes after this field, less 1 */
 #define FK_TM_PUS                             6u /* 1 B: 0x20: PUS version 2, time reference status 0 */
 #define FK_TM_SERVICE                         7u /* 1 B: 128 */
-#define FK_TM_SUBTYPE                         8u /* 1 B: what follows: 1 decision, 2 frame of interest, 3 image chunk */
+#define FK_TM_SUBTYPE                         8u /* 1 B: what follows: 1 decision, 2 frame of interest, 3 image chunk, 4 thumbnail */
 #define FK_TM_MESSAGE                         9u /* 2 B: counts the messages of this subtype, wraps at 65536 */
 #define FK_TM_DESTINATION                    11u /* 2 B: as configured, 0 by default */
 #define FK_TM_P_FIELD                        13u /* 1 B: 0x2E: CUC, agency epoch, 4 bytes of seconds, 2 of fraction */
@@ -61,6 +62,11 @@
 #define FK_DECISION_BOX_HEIGHT               22u /* 2 B: in 1/65535 of the frame's height; all four 0 = not known */
 #define FK_DECISION_MODEL_ID                 24u /* 8 B: first 8 bytes of the SHA-256 of the source model */
 #define FK_DECISION_BYTES                    32u /* in all */
+
+/* Thumbnail: docs/ICD.md */
+#define FK_THUMBNAIL_FRAME_ID                 0u /* 4 B: as in its decision record */
+#define FK_THUMBNAIL_PIXELS                   4u /* 192 B: grey, 16 x 12, row by row: the whole frame, area averages */
+#define FK_THUMBNAIL_BYTES                  196u /* in all */
 
 /* FrameInfo: docs/ICD.md */
 #define FK_FRAME_INFO_FRAME_ID                0u /* 4 B: as in its decision record */
@@ -111,6 +117,13 @@
 #define FK_DECISION_RECORD_DECISION_MODEL_ID     30u /* 8 B: first 8 bytes of the SHA-256 of the source model */
 #define FK_DECISION_RECORD_BYTES             38u /* in all */
 
+/* ThumbnailRecord: docs/SPEC.md */
+#define FK_THUMBNAIL_RECORD_TIME              0u /* 6 B: when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC */
+#define FK_THUMBNAIL_RECORD_THUMBNAIL         6u /* 196 B: as in its packet (see ICD.md) */
+#define FK_THUMBNAIL_RECORD_THUMBNAIL_FRAME_ID      6u /* 4 B: as in its decision record */
+#define FK_THUMBNAIL_RECORD_THUMBNAIL_PIXELS     10u /* 192 B: grey, 16 x 12, row by row: the whole frame, area averages */
+#define FK_THUMBNAIL_RECORD_BYTES           202u /* in all */
+
 /* Policy: docs/SPEC.md */
 #define FK_POLICY_MAGIC                       0u /* 4 B: 0x464B504F: FKPO */
 #define FK_POLICY_VERSION                     4u /* 1 B: 1 */
@@ -135,10 +148,11 @@
 #define FK_POLICY_CHUNK_BYTES                35u /* 2 B: bytes of a picture in one packet */
 #define FK_POLICY_CLASS_COUNT                37u /* 1 B: 1..8: how many of the classes count */
 #define FK_POLICY_CLASSES                    38u /* 32 B: those that do not count are all 0 */
-#define FK_POLICY_MASK_COUNT                 70u /* 1 B: 0..4: how many of the masks count */
-#define FK_POLICY_MASKS                      71u /* 32 B: made black in the frame buffer; those that do not count are all 0 */
-#define FK_POLICY_CRC16                     103u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
-#define FK_POLICY_BYTES                     105u /* in all */
+#define FK_POLICY_AUDIT_EVERY                70u /* 2 B: of so many frames one leaves a thumbnail, kept or not; 0 = none */
+#define FK_POLICY_MASK_COUNT                 72u /* 1 B: 0..4: how many of the masks count */
+#define FK_POLICY_MASKS                      73u /* 32 B: made black in the frame buffer; those that do not count are all 0 */
+#define FK_POLICY_CRC16                     105u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
+#define FK_POLICY_BYTES                     107u /* in all */
 
 /* PolicyClass: docs/SPEC.md */
 #define FK_POLICY_CLASS_INDEX                 0u /* 1 B: output of the model */
@@ -222,7 +236,7 @@
 
 /* StoreLog: docs/SPEC.md */
 #define FK_STORE_LOG_KIND                     0u /* 1 B: 0x5A */
-#define FK_STORE_LOG_SIZE                     1u /* 1 B: 1..240: so many bytes follow (a DecisionRecord), then a CRC-32 */
+#define FK_STORE_LOG_SIZE                     1u /* 1 B: 1..240: so many bytes follow, then a CRC-32 */
 #define FK_STORE_LOG_RESERVED                 2u /* 2 B: 0 */
 #define FK_STORE_LOG_NUMBER                   4u /* 4 B: counts the records of the ring, wraps at 2^32 */
 #define FK_STORE_LOG_SENT_BELOW               8u /* 4 B: all records before this number were sent */

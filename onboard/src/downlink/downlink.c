@@ -28,7 +28,7 @@ int fk_downlink_init(fk_downlink *q, const fk_downlink_source *source,
 size_t fk_downlink_packet_max(const fk_downlink_config *config)
 {
     size_t chunk = (size_t)FK_CHUNK_PACKET_REST + config->chunk_size;
-    return chunk > FK_FRAME_PACKET_SIZE ? chunk : FK_FRAME_PACKET_SIZE;
+    return chunk > FK_THUMBNAIL_PACKET_SIZE ? chunk : FK_THUMBNAIL_PACKET_SIZE;
 }
 
 static fk_packet_head head_of(const fk_downlink *q, unsigned stream, uint8_t subtype)
@@ -54,18 +54,18 @@ static int next_record(fk_downlink *q, uint8_t *packet, size_t cap)
 {
     const fk_downlink_source *source = q->source;
     uint8_t *record = packet + FK_TM_TIME; /* read where it will lie */
-    int got = source->record(source->ctx, record);
-    if (got <= 0) {
-        return got;
+    int kind = source->record(source->ctx, record);
+    if (kind <= 0) {
+        return kind;
     }
     /* Marked first: were it sent before a mark that fails, it would be sent for ever. */
     int marked = source->record_sent(source->ctx);
     if (marked < 0) {
         return marked;
     }
-    fk_packet_head head = head_of(q, STREAM_RECORDS, FK_PACKET_SUBTYPE_DECISION);
-    int size = fk_packet_record_encode(packet, cap, &head, record);
-    return handed_out(q, STREAM_RECORDS, FK_PACKET_SUBTYPE_DECISION, size);
+    fk_packet_head head = head_of(q, STREAM_RECORDS, (uint8_t)kind);
+    int size = fk_packet_record_encode(packet, cap, &head, kind, record);
+    return size < 0 ? size : handed_out(q, STREAM_RECORDS, (uint8_t)kind, size);
 }
 
 /* Leaves the frame under way; the store is told not to give it again. */

@@ -9,6 +9,8 @@
 
 _Static_assert(FK_DECISION_PACKET_SIZE == FK_TM_BYTES + FK_DECISION_BYTES + FK_TRAILER_BYTES,
                "a decision's packet is header, data and trailer");
+_Static_assert(FK_THUMBNAIL_PACKET_SIZE == FK_TM_BYTES + FK_THUMBNAIL_BYTES + FK_TRAILER_BYTES,
+               "so is that of a thumbnail");
 _Static_assert(FK_FRAME_PACKET_SIZE == FK_TM_BYTES + FK_FRAME_INFO_BYTES + FK_TRAILER_BYTES,
                "so is that of a frame of interest");
 _Static_assert(FK_CHUNK_PACKET_REST == FK_TM_BYTES + FK_CHUNK_BYTES + FK_TRAILER_BYTES,
@@ -17,6 +19,13 @@ _Static_assert(FK_CHUNK_SIZE_MAX == FK_PACKET_CHUNK_SIZE_MAX, "the ground looks 
 _Static_assert(FK_DECISION_RECORD_SIZE == FK_DECISION_RECORD_BYTES &&
                    FK_TM_TIME + FK_DECISION_RECORD_DECISION == FK_TM_BYTES,
                "a record lies in its packet as it lay in flash");
+_Static_assert(FK_THUMBNAIL_RECORD_SIZE == FK_THUMBNAIL_RECORD_BYTES &&
+                   FK_TM_TIME + FK_THUMBNAIL_RECORD_THUMBNAIL == FK_TM_BYTES &&
+                   FK_THUMBNAIL_WIDTH * FK_THUMBNAIL_HEIGHT == FK_THUMBNAIL_BYTES - FK_THUMBNAIL_PIXELS,
+               "a thumbnail's does as well");
+_Static_assert(FK_RECORD_DECISION == FK_PACKET_SUBTYPE_DECISION &&
+                   FK_RECORD_THUMBNAIL == FK_PACKET_SUBTYPE_THUMBNAIL,
+               "a record is named by its packet");
 
 static void put_box(uint8_t *p, const fk_box *box)
 {
@@ -86,14 +95,36 @@ void fk_decision_unpack(fk_decision *decision, const uint8_t in[FK_DECISION_RECO
     memcpy(decision->model_id, p + FK_DECISION_MODEL_ID, sizeof decision->model_id);
 }
 
-int fk_packet_record_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
-                            const uint8_t record[FK_DECISION_RECORD_SIZE])
+int fk_record_size(int kind)
 {
-    if (cap < FK_DECISION_PACKET_SIZE) {
+    switch (kind) {
+    case FK_RECORD_DECISION: return FK_DECISION_RECORD_SIZE;
+    case FK_RECORD_THUMBNAIL: return FK_THUMBNAIL_RECORD_SIZE;
+    default: return FK_ERR_VERSION;
+    }
+}
+
+uint8_t *fk_thumbnail_pack(uint8_t out[FK_THUMBNAIL_RECORD_SIZE], fk_time time, uint32_t frame_id)
+{
+    uint8_t *p = out + FK_THUMBNAIL_RECORD_THUMBNAIL;
+    fk_put_u48be(out + FK_THUMBNAIL_RECORD_TIME, time);
+    fk_put_u32be(p + FK_THUMBNAIL_FRAME_ID, frame_id);
+    return p + FK_THUMBNAIL_PIXELS;
+}
+
+int fk_packet_record_encode(uint8_t *out, size_t cap, const fk_packet_head *head, int kind,
+                            const uint8_t *record)
+{
+    int size = fk_record_size(kind);
+    if (size < 0) {
+        return size;
+    }
+    size_t end = FK_TM_TIME + (size_t)size + FK_TRAILER_BYTES;
+    if (cap < end) {
         return FK_ERR_TOOSMALL;
     }
-    memmove(out + FK_TM_TIME, record, FK_DECISION_RECORD_SIZE);
-    return seal(out, FK_DECISION_PACKET_SIZE, head, FK_PACKET_SUBTYPE_DECISION);
+    memmove(out + FK_TM_TIME, record, (size_t)size);
+    return seal(out, end, head, (uint8_t)kind);
 }
 
 int fk_packet_frame_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
