@@ -151,7 +151,8 @@ static int screen(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
     return fk_screen_judge(&stats, &cfg);
 }
 
-_Static_assert(FK_PIPELINE_LOG <= FK_STORE_LOG_MAX && 1 + FK_THUMBNAIL_RECORD_SIZE <= FK_PIPELINE_LOG,
+_Static_assert((int)FK_PIPELINE_LOG <= (int)FK_STORE_LOG_MAX &&
+                   1 + (int)FK_THUMBNAIL_RECORD_SIZE <= (int)FK_PIPELINE_LOG,
                "a batch of decisions, or a thumbnail, is one record of the store's ring");
 
 static int flush_batch(fk_pipeline *p)
