@@ -45,6 +45,17 @@ class Model:
         del self.frames[frame_id]
         self.deleted.add(frame_id)
 
+    def log(self, store: Store, record: bytes) -> None:
+        """A ring record; where cuts within moves have left nothing to move to, the least frames go for it."""
+        evicted = store.stats()["evicted"]
+        store.log_append(record)
+        kept = {m.frame_id for m in store.frames()}
+        gone = sorted(set(self.frames) - kept, key=self.key)
+        assert store.stats()["evicted"] - evicted == len(gone)
+        assert gone == sorted(self.frames, key=self.key)[: len(gone)], "a lower evictable frame remained"
+        for i in gone:
+            self.forgotten[i] = self.frames.pop(i)
+
     def check(self, store: Store) -> None:
         """The store holds exactly these frames, bit for bit."""
         found = {m.frame_id: m for m in store.frames()}

@@ -1,7 +1,7 @@
 """Segments that fail in the five ways that littlefs's suite tries, each segment in turn.
 
-What is kept elsewhere is untouched, what cannot be read is reported and never shown wrong, writing goes on: the
-trial holds the store to all its promises before, while and after the segment fails, with power cuts between.
+What is kept elsewhere is untouched, what cannot be read is reported and never shown wrong, writing goes on:
+the trial holds the store to all its promises before and after the segment fails, with power cuts between.
 """
 
 import pytest
