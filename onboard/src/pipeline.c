@@ -337,6 +337,26 @@ static int check(const fk_pipeline *p)
     return p->work_size < fk_pipeline_work_size(model, policy) ? FK_ERR_TOOSMALL : 0;
 }
 
+/* Mounts the store with what the policy says each class may hold. */
+static int mount(fk_pipeline *p, const fk_store_config *cfg)
+{
+    uint8_t n = 0;
+
+    for (unsigned i = 0; i < p->policy.class_count; i++) {
+        const fk_policy_class *c = &p->policy.classes[i];
+        if (c->floor != 0 || c->ceiling != 0) {
+            p->quotas[n++] = (fk_store_quota){
+                .class_index = c->index, .floor = c->floor, .ceiling = c->ceiling};
+        }
+    }
+    p->store_config = *cfg;
+    if (n > 0) {
+        p->store_config.quotas = p->quotas;
+        p->store_config.quota_count = n;
+    }
+    return fk_store_mount(&p->store, &p->store_config);
+}
+
 int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg)
 {
     memset(p, 0, sizeof *p);
@@ -350,7 +370,7 @@ int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg)
         err = check(p);
     }
     if (err >= 0) {
-        err = fk_store_mount(&p->store, cfg->store);
+        err = mount(p, cfg->store);
     }
     if (err < 0) {
         return err;

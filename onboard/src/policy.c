@@ -55,7 +55,8 @@ static int classes_ok(const fk_policy *p)
         return 0;
     }
     for (unsigned i = 0; i < p->class_count; i++) {
-        if (p->classes[i].weight > WEIGHT_MAX) {
+        const fk_policy_class *c = &p->classes[i];
+        if (c->weight > WEIGHT_MAX || (c->ceiling != 0 && c->floor > c->ceiling)) {
             return 0;
         }
     }
@@ -112,6 +113,8 @@ int fk_policy_parse(fk_policy *out, const uint8_t *bytes, size_t size)
             .index = row[FK_POLICY_CLASS_INDEX],
             .threshold = row[FK_POLICY_CLASS_THRESHOLD],
             .weight = fk_get_u16be(row + FK_POLICY_CLASS_WEIGHT),
+            .floor = fk_get_u32be(row + FK_POLICY_CLASS_FLOOR),
+            .ceiling = fk_get_u32be(row + FK_POLICY_CLASS_CEILING),
         };
     }
     for (unsigned i = 0; i < FK_POLICY_MASKS_MAX; i++) {

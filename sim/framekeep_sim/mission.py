@@ -6,8 +6,8 @@ knows. What only the ground decides (store geometry, passes) stays out of them.
 """
 
 from binascii import crc_hqx
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import IntEnum
 from fractions import Fraction
@@ -21,6 +21,7 @@ from framekeep_ground.formats import (
     POLICY_MASKS_MAX,
     POLICY_VERSION,
     Policy,
+    StoreClean,
 )
 
 from framekeep_sim.errors import UserError
@@ -29,6 +30,7 @@ from framekeep_sim.toml_reader import Table, closest, read
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # of the packets' time
 THRESHOLD = 128  # of a class for which neither mission nor model names one
 PICTURE_MAX = 192 << 10  # what the store takes at most: FK_STORE_CHUNKS_MAX of FK_STORE_CHUNK_MAX
+SPARE = 3  # segments that the store keeps free of frames unless told otherwise
 SEGMENTS_WORK = 5  # that the store keeps free to work in, and for what a picture's end leaves unused
 WEIGHT_MAX = 257  # 255 x 257 = 65535, the greatest value
 
@@ -63,6 +65,9 @@ class Layout(IntEnum):
 
     PACKED = 0  # frames share segments and are moved to win room: keeps most
     CHAIN = 1  # nothing is moved to win room: writes least
+
+
+FILL = {Layout.PACKED: 232, Layout.CHAIN: 210}  # of the store's own choice, as in fk/store.h
 
 
 def _words(names: type[IntEnum]) -> dict[str, Any]:
@@ -126,6 +131,14 @@ class Codec:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """Bytes of pictures that a class may hold in flash."""
+
+    floor: int = 0  # frames of other classes cannot push it below
+    ceiling: int = 0  # it never holds more; 0: no bound
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     segment_size: int
     segment_count: int
@@ -133,10 +146,22 @@ class Store:
     layout: Layout
     log_segments: int
     frames_max: int
+    spare_segments: int = 0  # this and the next two: 0 = the store's own choice
+    fill: int = 0  # in 1/256
+    wear_spread: int = 0
+    quotas: Mapping[str, Quota] = field(default_factory=dict)  # by the name of a wanted class
 
     @property
     def capacity(self) -> int:
         return self.segment_size * self.segment_count
+
+    @property
+    def room(self) -> int:
+        """Bytes that pictures may take at most: what is neither the log's nor kept free to work in."""
+        head = -(-int(StoreClean.sizeof()) // self.program_unit) * self.program_unit  # begins each segment
+        busy = self.log_segments + SEGMENTS_WORK + max(0, self.spare_segments - SPARE)
+        free = (self.segment_count - busy) * self.segment_size - self.segment_count * head
+        return max(0, free) * (self.fill or FILL[self.layout]) // 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +240,11 @@ class Mission:
         columns = zip(self.outputs(labels), self.thresholds(own_thresholds), self.classes, strict=True)
         rows = [
             {"index": output, "threshold": threshold, "weight": wanted.weight}
+            | asdict(self.store.quotas.get(wanted.name, Quota()))
             for output, threshold, wanted in columns
         ]
-        rows += [{"index": 0, "threshold": 0, "weight": 0}] * (POLICY_CLASSES_MAX - len(rows))
+        empty = {"index": 0, "threshold": 0, "weight": 0} | asdict(Quota())
+        rows += [empty] * (POLICY_CLASSES_MAX - len(rows))
         fields = {
             "magic": POLICY_MAGIC,
             "version": POLICY_VERSION,
@@ -360,7 +387,28 @@ def _codec(table: Table) -> Codec:
     return codec
 
 
-def _store(table: Table, codec: Codec) -> Store:
+def _quotas(table: Table, codec: Codec, known: Sequence[str], room: int) -> dict[str, Quota]:
+    quotas = {}
+    for name, row in table.tables():
+        if name not in known:
+            raise row.fail("", f" is none of trigger.classes; {closest(name, known)}")
+        quota = Quota(
+            floor=row.integer("floor", 0, room, 0, "bytes, what pictures can take of this flash"),
+            ceiling=row.integer("ceiling", 0, (1 << 32) - 1, 0, "bytes"),
+        )
+        row.done()
+        if quota.ceiling and quota.floor > quota.ceiling:
+            raise row.fail("floor", f" = {quota.floor} is above ceiling = {quota.ceiling}")
+        if 0 < quota.ceiling < codec.max_bytes:
+            raise row.fail("ceiling", f" = {quota.ceiling}; not even a picture of codec.max_bytes would fit")
+        quotas[name] = quota
+    promised = sum(quota.floor for quota in quotas.values())
+    if promised > room:
+        raise table.fail("", f" promise {promised} bytes; pictures can take {room} of this flash")
+    return quotas
+
+
+def _store(table: Table, codec: Codec, classes: Sequence[str]) -> Store:
     size, unit, count = table.choice("chip", CHIPS, "nor-page")
     store = Store(
         segment_size=table.integer("segment_size", 1024, 1 << 20, size, "bytes"),
@@ -369,6 +417,9 @@ def _store(table: Table, codec: Codec) -> Store:
         layout=table.choice("layout", _words(Layout), "packed"),
         log_segments=table.integer("log_segments", 2, 32, 4),
         frames_max=table.integer("frames_max", 1, 65535, 512),
+        spare_segments=table.integer("spare_segments", 2, 31) if table.has("spare_segments") else 0,
+        fill=round(table.number("fill", 0.25, 0.99) * 256) if table.has("fill") else 0,
+        wear_spread=table.integer("wear_spread", 1, 65535) if table.has("wear_spread") else 0,
     )
     if store.segment_size & (store.segment_size - 1):
         raise table.fail("segment_size", f" = {store.segment_size}; a power of two is wanted")
@@ -376,13 +427,16 @@ def _store(table: Table, codec: Codec) -> Store:
         problem = f" = {store.segment_size}; at least 8 program units of {store.program_unit} are wanted"
         raise table.fail("segment_size", problem)
     needed = -(-codec.max_bytes // store.segment_size) + store.log_segments + SEGMENTS_WORK
+    needed += max(0, store.spare_segments - SPARE)
     if store.segment_count < needed:
         problem = f" = {store.segment_count}; at least {needed} hold a picture of codec.max_bytes"
         raise table.fail("segment_count", f"{problem} beside {store.log_segments} of the log")
     if store.capacity > 1 << 28:
         raise table.fail("segment_count", f" makes {store.capacity >> 20} MiB; allowed are 256 MiB")
+    quotas = _quotas(table.table("quotas"), codec, classes, store.room)
+    table.asked += ["spare_segments", "fill", "wear_spread"]
     table.done()
-    return store
+    return replace(store, quotas=quotas)
 
 
 def _audit(table: Table) -> int:
@@ -428,7 +482,7 @@ def load(path: Path) -> Mission:
         screen=_screen(top.table("screen")),
         classes=classes,
         codec=codec,
-        store=_store(top.table("store"), codec),
+        store=_store(top.table("store"), codec, [one.name for one in classes]),
         audit_every=_audit(top.table("audit")),
         downlink=_downlink(top.table("downlink")),
         class_lines=lines,

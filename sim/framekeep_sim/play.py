@@ -55,7 +55,7 @@ def play(target: str, flight: Flight, policy: bytes, model: FlightModel, seen: O
 
 def on_host(flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision) -> Played:
     """The flight code linked into this process."""
-    setup = _setup(flight.mission.store)
+    setup = flash_setup(flight.mission.store)
     pipeline = Pipeline(policy, model.image, setup)
     decisions: list[Decision] = []
     fill: list[Fill] = []
@@ -85,7 +85,7 @@ def on_host(flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision)
 
 def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) -> Played:
     """The firmware on an emulated microcontroller, given the same events."""
-    setup = _setup(flight.mission.store)
+    setup = flash_setup(flight.mission.store)
     with tempfile.TemporaryDirectory(prefix="framekeep-model-") as folder:
         image = Path(folder) / "model.fkm"
         image.write_bytes(model.image)
@@ -117,7 +117,8 @@ def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) ->
     )
 
 
-def _setup(store: Store) -> targets.FlashSetup:
+def flash_setup(store: Store) -> targets.FlashSetup:
+    """The flash region and the store's settings, as the flight code takes them."""
     return targets.FlashSetup(
         store.segment_size,
         store.segment_count,
@@ -125,4 +126,7 @@ def _setup(store: Store) -> targets.FlashSetup:
         slot_count=store.frames_max,
         log_segments=store.log_segments,
         profile=int(store.layout),
+        spare_segments=store.spare_segments,
+        fill=store.fill,
+        wear_spread=store.wear_spread,
     )

@@ -62,7 +62,7 @@ def test_flight_code_reads_every_field_as_the_declaration_does(mission: Path) ->
     assert read.mask_count == declared.mask_count
     assert [sides(mask) for mask in read.masks] == [sides(mask) for mask in declared.masks]
     for i in range(POLICY_CLASSES_MAX):
-        for name in ("index", "threshold", "weight"):
+        for name in ("index", "threshold", "weight", "floor", "ceiling"):
             assert getattr(read.classes[i], name) == declared.classes[i][name]
 
 
@@ -118,6 +118,14 @@ def test_one_apid_for_both_streams_is_refused(fields: dict[str, Any]) -> None:
 def test_a_weight_whose_value_would_not_fit_16_bits_is_refused(fields: dict[str, Any]) -> None:
     fields["classes"][0]["weight"] = 258
     assert parse(resealed(fields))[0] == ErrorCode.FK_ERR_INVAL
+
+
+def test_a_floor_above_its_ceiling_is_refused(fields: dict[str, Any]) -> None:
+    fields["classes"][0].update({"floor": 1000, "ceiling": 999})
+    assert parse(resealed(fields))[0] == ErrorCode.FK_ERR_INVAL
+    fields["classes"][0].update({"floor": 1000, "ceiling": 0})  # no bound above it
+    code, read = parse(resealed(fields))
+    assert (code, read.classes[0].floor, read.classes[0].ceiling) == (0, 1000, 0)
 
 
 def test_another_version_is_named_as_such(fields: dict[str, Any]) -> None:

@@ -54,6 +54,16 @@ def test_the_same_bytes_when_flash_is_full_and_frames_give_way(
     assert result["targets"]["host"]["evicted"] > 0
 
 
+def test_the_same_bytes_where_a_class_may_hold_only_so_much(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quotas = "64\nquotas = { person = { floor = 5000, ceiling = 9700 } }"
+    path = mission(tmp_path, output="1\nthreshold = 0.0", max_bytes="9000", segment_count=quotas)
+    result = parity(capsys, path, 12, "qemu-f405")
+    assert result["equal"]
+    assert result["targets"]["host"]["refused"] > 0  # in a flash that is nearly empty
+
+
 def test_a_run_proves_that_the_emulator_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = parity(capsys, mission(tmp_path), 2, "qemu-m55")
     proof = result["targets"]["qemu-m55"]["target"]

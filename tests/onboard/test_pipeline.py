@@ -1,6 +1,7 @@
 """The stages together: what fk_pipeline promises, whatever the stages do inside."""
 
 import zlib
+from binascii import crc_hqx
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from framekeep_ground.formats import (
     DecisionPacket,
     DecisionRecord,
     FramePacket,
+    Policy,
     ThumbnailPacket,
     TmHeader,
 )
 from framekeep_onboard import ErrorCode, FkError, Frame, Pass, Pipeline, Reason, imaging
+from framekeep_onboard.pipeline import Decision
 from framekeep_onboard.targets import FlashSetup
 from framekeep_sim import dataset, mission, model
 from framekeep_sim.events import Flight
@@ -84,6 +87,56 @@ def test_a_full_flash_holds_the_most_valuable_frames_and_sends_the_best_first(
     left_out = [d for d in offered if d.frame_id not in held]
     assert max(f.value for f in sent) == max(d.value for d in offered)
     assert np.mean([f.value for f in sent]) > np.mean([d.value for d in left_out])
+
+
+def with_quotas(policy: bytes, **quotas: tuple[int, int]) -> bytes:
+    """Both classes wanted, people worth more, with (floor, ceiling) of each."""
+    fields = Policy.parse(policy)
+    fields.class_count = 2
+    for i, (name, weight) in enumerate((("empty", 1), ("person", 257))):
+        floor, ceiling = quotas.get(name, (0, 0))
+        row = {"index": i, "threshold": 60 * i, "weight": weight, "floor": floor, "ceiling": ceiling}
+        fields.classes[i].update(row)
+    body = Policy.build(fields)[:-2]
+    return bytes(body + crc_hqx(body, 0xFFFF).to_bytes(2, "big"))
+
+
+def held(pipeline: Pipeline, decisions: list[Decision]) -> list[int]:
+    """Bytes of pictures that the store holds of each class."""
+    there = set(pipeline.frame_ids())
+    sums = [0, 0]
+    for d in decisions:
+        if d.frame_id in there:
+            sums[d.class_index] += d.size
+    return sums
+
+
+def test_the_policys_ceiling_binds_the_store(flown: tuple[bytes, bytes, list[Frame]]) -> None:
+    policy, image, frames = flown
+    pipeline = Pipeline(with_quotas(policy, person=(0, 30000)), image, LARGE)
+    decisions = []
+    for frame in frames:
+        decisions.append(pipeline.frame(frame))
+        assert held(pipeline, decisions)[1] <= 30000
+    assert sum(d.size for d in decisions if d.class_index == 1) > 60000, "more was offered than allowed"
+    assert held(pipeline, decisions)[1] > 20000
+
+
+def test_the_policys_floor_keeps_what_would_go_first(flown: tuple[bytes, bytes, list[Frame]]) -> None:
+    """Empty frames come first and are worth little: people push them out, but not below their floor."""
+    policy, image, frames = flown
+    probe = Pipeline(with_quotas(policy), image, LARGE)
+    seen = [(probe.frame(frame), frame) for frame in frames]
+    empty = [frame for d, frame in seen if d.size and d.class_index == 0][:4]
+    people = [frame for d, frame in seen if d.size and d.class_index == 1]
+    left = {}
+    for floor in (0, 4000):
+        pipeline = Pipeline(with_quotas(policy, empty=(floor, 0)), image, SMALL)
+        order = [pipeline.frame(frame) for frame in [*empty, *people]]
+        assert sum(d.size for d in order[:4]) > 4000
+        left[floor] = held(pipeline, order)[0]
+    assert left[0] == 0
+    assert left[4000] >= 4000
 
 
 def test_pictures_come_down_as_they_were_stored(flown: tuple[bytes, bytes, list[Frame]]) -> None:

@@ -6,9 +6,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from framekeep_onboard.store import FlashEmulator, Profile, Store
 from framekeep_sim import mission
 from framekeep_sim.errors import UserError
 from framekeep_sim.mission import Camera, Fit, JpegMode, Layout, PixelFormat, Rect
+from framekeep_sim.play import flash_setup
 
 SMALL = """\
 [camera]
@@ -95,6 +97,20 @@ def test_what_is_left_out_has_the_documented_default(write) -> None:
         ("codec", "max_bytes = 300000", "allowed are whole numbers 1024..196608 bytes"),
         ("store", "program_unit = 2", "allowed are 1, 8, 16, 32, 256"),
         ("store", 'chip = "nor_page"', 'did you mean "nor-page"?'),
+        ("store", "fill = 1.5", "store.fill = 1.5; allowed are numbers 0.25..0.99"),
+        ("store", "spare_segments = 1", "allowed are whole numbers 2..31"),
+        ("store", "wear_spread = 0", "allowed are whole numbers 1..65535"),
+        ("store", "quotas = 3", "store.quotas = 3 is a value; make it a table"),
+        (
+            "store",
+            "quotas = { persons = { floor = 1 } }",
+            "store.quotas.persons is none of trigger.classes; did",
+        ),
+        ("store.quotas.person", "flor = 1", 'did you mean "floor"?'),
+        ("store.quotas.person", "floor = 1.5", "allowed are whole numbers 0.."),
+        ("store.quotas.person", "floor = 4000000", "bytes, what pictures can take of this flash"),
+        ("store.quotas.person", "ceiling = 16383", "not even a picture of codec.max_bytes would fit"),
+        ("store.quotas.person", "ceiling = -1", "allowed are whole numbers 0..4294967295 bytes"),
         ("downlink", "image_apid = 100", "equals record_apid"),
         ("downlink", "pass_bytes = 100", "no effect without pass_every"),
         ("downlink", "chunk_bytes = 5000", "allowed are whole numbers 16..4096 bytes"),
@@ -184,20 +200,62 @@ def test_the_policy_is_the_bytes_worked_out_by_hand(write) -> None:
     text = SMALL.replace("height = 64", "height = 64\ncrop = [1, 2, 32, 48]")
     text += "threshold = 0.5\nweight = 0.5\n[codec]\nmode = 'grey'\n"
     text += "[privacy]\nmasks = [[5, 6, 7, 8]]\n[audit]\nevery = 513\n"
+    text += "[store.quotas.person]\nfloor = 4096\nceiling = 65536\n"
     policy = mission.load(write(text)).policy()
     by_hand = (
-        "464b504f 01 006b"  # FKPO, version 1, 107 bytes
+        "464b504f 01 00ab"  # FKPO, version 1, 171 bytes
         "0060 0040 0001 0002 0020 0030 00"  # 96 x 64, crop, GRAY8
         "0c f5 08"  # screen: 12, 245, 8
         "3c 00 000a 00004000"  # quality 60, grey, 10 MCUs, 16384 bytes
         "0064 0065 00c8"  # APIDs 100 and 101, chunks of 200
-        "01 01 80 0080"  # one class: output 1, threshold 128, weight 128 of 257
+        "01 01 80 0080 00001000 00010000"  # one class: output 1, threshold 128, weight 128 of 257, quotas
     )
-    assert policy[:42] == bytes.fromhex(re.sub(" ", "", by_hand))
-    assert policy[42:70] == bytes(28)
-    assert policy[70:81] == bytes.fromhex("0201 01 0005 0006 0007 0008")  # every 513th frame, one mask
-    assert policy[81:105] == bytes(24)
-    assert len(policy) == 107
+    assert policy[:50] == bytes.fromhex(re.sub(" ", "", by_hand))
+    assert policy[50:134] == bytes(84)
+    assert policy[134:145] == bytes.fromhex("0201 01 0005 0006 0007 0008")  # every 513th frame, one mask
+    assert policy[145:169] == bytes(24)
+    assert len(policy) == 171
+
+
+def test_quotas_that_contradict_each_other_are_refused(write) -> None:
+    quotas = "[store.quotas.person]\nfloor = 20000\nceiling = 19999\n"
+    with pytest.raises(
+        UserError, match=r"m\.toml:10: store\.quotas\.person\.floor = 20000 is above ceiling = 19999"
+    ):
+        mission.load(write(SMALL + quotas))
+    two = SMALL + "[trigger.classes.cat]\noutput = 0\n[store.quotas.person]\nfloor = 2000000\n"
+    assert mission.load(write(two)).store.quotas == {"person": mission.Quota(floor=2000000)}
+    with pytest.raises(
+        UserError, match=r"m\.toml:\d+: store\.quotas promise 4000000 bytes; pictures can take 3"
+    ):
+        mission.load(write(two + "[store.quotas.cat]\nfloor = 2000000\n"))
+
+
+def test_spare_segments_need_room(write) -> None:
+    wanted = "[store]\nspare_segments = 13\nsegment_count = 22\n"
+    with pytest.raises(UserError, match=r"m\.toml:11: store\.segment_count = 22; at least 23 hold a picture"):
+        mission.load(write(SMALL + wanted))
+    store = mission.load(write(SMALL + wanted.replace("22", "23") + "fill = 0.5\nwear_spread = 9\n")).store
+    assert (store.spare_segments, store.fill, store.wear_spread) == (13, 128, 9)
+
+
+@pytest.mark.parametrize("layout", ["packed", "chain"])
+@pytest.mark.parametrize("more", ["", "spare_segments = 20", "fill = 0.99", "log_segments = 32"])
+@pytest.mark.parametrize("chip", ["nor", "nor-page", "u5"])
+def test_what_can_be_promised_is_what_the_store_has(write, chip: str, more: str, layout: str) -> None:
+    text = f'{SMALL}[store]\nchip = "{chip}"\nlayout = "{layout}"\nsegment_count = 100\n{more}\n'
+    plan = mission.load(write(text)).store
+    setup = flash_setup(plan)
+    store = Store(
+        FlashEmulator(chip, setup.size),
+        slots=setup.slot_count,
+        profile=Profile(setup.profile),
+        log_segments=setup.log_segments,
+        spare_segments=setup.spare_segments,
+        fill=setup.fill,
+    )
+    capacity = store.stats()["capacity"]
+    assert 0.85 * capacity <= plan.room <= capacity
 
 
 def test_time_counts_from_the_year_2000(write) -> None:
@@ -216,7 +274,7 @@ def test_time_counts_from_the_year_2000(write) -> None:
 def test_shipped_missions_load_and_compile(path: Path) -> None:
     m = mission.load(path)
     assert m.name == path.stem
-    assert len(m.policy()) == 107
+    assert len(m.policy()) == 171
     assert m.description
 
 

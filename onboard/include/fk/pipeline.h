@@ -34,7 +34,8 @@ enum {
 
 /* What a board supplies. All of it must outlive the pipeline. */
 typedef struct {
-    const fk_store_config *store; /* flash port and the store's RAM                          */
+    const fk_store_config *store; /* flash port and the store's RAM; quotas, if any, are
+                                     replaced where the policy has some                     */
     const uint8_t *model;         /* a .fkm, aligned to FK_IMAGE_ALIGN, read in place         */
     size_t         model_size;
     const uint8_t *policy;        /* a compiled mission                                      */
@@ -50,6 +51,8 @@ typedef struct {
     fk_policy  policy;
     fk_model   model;
     fk_store   store;
+    fk_store_config store_config;
+    fk_store_quota quotas[FK_POLICY_CLASSES_MAX];
     fk_downlink downlink;
     fk_downlink_source source;
     fk_downlink_config link;

@@ -147,18 +147,20 @@
 #define FK_POLICY_IMAGE_APID                 33u /* 2 B: of frames and their chunks, 0..2046, another */
 #define FK_POLICY_CHUNK_BYTES                35u /* 2 B: bytes of a picture in one packet */
 #define FK_POLICY_CLASS_COUNT                37u /* 1 B: 1..8: how many of the classes count */
-#define FK_POLICY_CLASSES                    38u /* 32 B: those that do not count are all 0 */
-#define FK_POLICY_AUDIT_EVERY                70u /* 2 B: of so many frames one leaves a thumbnail, kept or not; 0 = none */
-#define FK_POLICY_MASK_COUNT                 72u /* 1 B: 0..4: how many of the masks count */
-#define FK_POLICY_MASKS                      73u /* 32 B: made black in the frame buffer; those that do not count are all 0 */
-#define FK_POLICY_CRC16                     105u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
-#define FK_POLICY_BYTES                     107u /* in all */
+#define FK_POLICY_CLASSES                    38u /* 96 B: those that do not count are all 0 */
+#define FK_POLICY_AUDIT_EVERY               134u /* 2 B: of so many frames one leaves a thumbnail, kept or not; 0 = none */
+#define FK_POLICY_MASK_COUNT                136u /* 1 B: 0..4: how many of the masks count */
+#define FK_POLICY_MASKS                     137u /* 32 B: made black in the frame buffer; those that do not count are all 0 */
+#define FK_POLICY_CRC16                     169u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
+#define FK_POLICY_BYTES                     171u /* in all */
 
 /* PolicyClass: docs/SPEC.md */
 #define FK_POLICY_CLASS_INDEX                 0u /* 1 B: output of the model */
 #define FK_POLICY_CLASS_THRESHOLD             1u /* 1 B: least score, 0..255, at which a frame is of interest */
 #define FK_POLICY_CLASS_WEIGHT                2u /* 2 B: 0..257: a frame's value is score x weight */
-#define FK_POLICY_CLASS_BYTES                 4u /* in all */
+#define FK_POLICY_CLASS_FLOOR                 4u /* 4 B: bytes of pictures in flash below which other classes cannot push it; 0 = none */
+#define FK_POLICY_CLASS_CEILING               8u /* 4 B: bytes of pictures in flash that it never exceeds; 0 = no bound */
+#define FK_POLICY_CLASS_BYTES                12u /* in all */
 
 /* PolicyRect: docs/SPEC.md */
 #define FK_POLICY_RECT_X                      0u /* 2 B: left edge, pixels of the frame */
