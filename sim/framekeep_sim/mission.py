@@ -149,6 +149,7 @@ class Store:
     spare_segments: int = 0  # this and the next two: 0 = the store's own choice
     fill: int = 0  # in 1/256
     wear_spread: int = 0
+    endurance: int = 100_000  # erases that the chip's maker promises; for the outlook only
     quotas: Mapping[str, Quota] = field(default_factory=dict)  # by the name of a wanted class
 
     @property
@@ -174,14 +175,15 @@ class Downlink:
     last_pass_bytes: int  # 0: all that waits
 
 
-# What a flash chip fixes, so that a mission names it once: segment size, program unit, segments.
+# What a flash chip fixes, so that a mission names it once: segment size, program unit, segments, and the
+# erases that its maker promises.
 # The names are those of the emulator (onboard/boards/host/flash_emulator.h).
 CHIPS = {
-    "nor": (4096, 1, 1024),  # W25Q32 and its like: 4 MiB in 4 KiB sectors, any byte
-    "nor-page": (4096, 256, 1024),  # the same, each page programmed once
-    "l4": (2048, 8, 128),  # STM32L4, programmed by ECC double word
-    "u5": (8192, 16, 128),  # STM32U5, by quad word
-    "h7": (131072, 32, 16),  # STM32H7, by flash word
+    "nor": (4096, 1, 1024, 100_000),  # W25Q32 and its like: 4 MiB in 4 KiB sectors, any byte
+    "nor-page": (4096, 256, 1024, 100_000),  # the same, each page programmed once
+    "l4": (2048, 8, 128, 10_000),  # STM32L4, programmed by ECC double word
+    "u5": (8192, 16, 128, 10_000),  # STM32U5, by quad word
+    "h7": (131072, 32, 16, 10_000),  # STM32H7, by flash word
 }
 
 
@@ -409,7 +411,7 @@ def _quotas(table: Table, codec: Codec, known: Sequence[str], room: int) -> dict
 
 
 def _store(table: Table, codec: Codec, classes: Sequence[str]) -> Store:
-    size, unit, count = table.choice("chip", CHIPS, "nor-page")
+    size, unit, count, endurance = table.choice("chip", CHIPS, "nor-page")
     store = Store(
         segment_size=table.integer("segment_size", 1024, 1 << 20, size, "bytes"),
         segment_count=table.integer("segment_count", 8, 32767, count),
@@ -420,6 +422,7 @@ def _store(table: Table, codec: Codec, classes: Sequence[str]) -> Store:
         spare_segments=table.integer("spare_segments", 2, 31) if table.has("spare_segments") else 0,
         fill=round(table.number("fill", 0.25, 0.99) * 256) if table.has("fill") else 0,
         wear_spread=table.integer("wear_spread", 1, 65535) if table.has("wear_spread") else 0,
+        endurance=table.integer("endurance", 1, 10**7, endurance, "erases"),
     )
     if store.segment_size & (store.segment_size - 1):
         raise table.fail("segment_size", f" = {store.segment_size}; a power of two is wanted")

@@ -15,6 +15,7 @@ from framekeep_sim.ground import Received
 from framekeep_sim.metrics import Confusion, confusion, speak_of_mission
 from framekeep_sim.mission import Mission
 from framekeep_sim.model import FlightModel
+from framekeep_sim.outlook import Outlook, outlook
 from framekeep_sim.play import Played
 
 OF_INTEREST = (Reason.KEPT, Reason.NO_ROOM, Reason.TOO_LARGE)
@@ -53,6 +54,13 @@ class Run:
     def thresholds(self) -> tuple[int, ...]:
         return self.mission.thresholds(self.model.thresholds_of(self.mission))
 
+    def outlook(self) -> Outlook | None:
+        """None where no picture was made."""
+        indices = {d.class_index for d in self.played.decisions}
+        names = {index: self.model.class_name(index, self.mission) for index in indices}
+        played = self.played
+        return outlook(self.mission, played.decisions, names, played.store, played.stored)
+
     def confusion(self) -> Confusion | None:
         """None where the dataset's labels say nothing of the mission's classes."""
         if not speak_of_mission(self.dataset.labels, self.wanted):
@@ -69,6 +77,7 @@ class Run:
         sizes = [d.size for d in decisions if reason_of(d) is Reason.KEPT]
         typical = sum(sizes) / len(sizes) if sizes else 0
         capacity = played.store["capacity"]
+        ahead = self.outlook()
         summary: dict[str, Any] = {
             "mission": self.mission.name,
             "mission_sha256": sha256(self.mission.path.read_bytes()),
@@ -92,7 +101,8 @@ class Run:
             "bytes_downlinked": len(played.downlink),
             "flash_capacity": capacity,
             "picture_bytes_mean": round(typical, 1),
-            "flash_holds_frames": int(capacity / typical) if typical else None,
+            "flash_holds_frames": ahead.all.fits if ahead else None,
+            "outlook": ahead.json() if ahead else None,
             "frames_per_second": round(len(decisions) / self.seconds, 1) if self.seconds else None,
             "seconds": round(self.seconds, 3),
             "digests": {

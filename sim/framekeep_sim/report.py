@@ -21,6 +21,7 @@ from framekeep_sim.charts import area, bytes_text, histogram, strip
 from framekeep_sim.events import Shot
 from framekeep_sim.metrics import Confusion, is_wanted
 from framekeep_sim.outcome import OF_INTEREST, Run, of_interest, reason_of
+from framekeep_sim.outlook import sentences
 
 KEPT_MOST = 36  # thumbnails of frames of interest
 DROPPED_MOST = 10  # of each reason
@@ -248,9 +249,8 @@ def _charts(run: Run, pairs: Sequence[Pair], summary: dict[str, Any]) -> str:
     if run.played.fill:
         fill = [sample.bytes for sample in run.played.fill]
         text = f"{bytes_text(summary['flash_capacity'])} can be filled"
-        if summary["flash_holds_frames"]:
-            size = bytes_text(summary["picture_bytes_mean"])
-            text += f": about {summary['flash_holds_frames']} pictures of {size}"
+        ahead = run.outlook()
+        text = "<br>".join([text, *(escape(line) for line in (sentences(ahead) if ahead else ()))])
         charts.append(("Flash", text, area(fill, summary["flash_capacity"])))
     inner = "".join(
         f"<section><h2>{title}</h2><p class=dim>{text}</p>{chart}</section>" for title, text, chart in charts

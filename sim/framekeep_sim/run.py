@@ -25,6 +25,7 @@ from framekeep_sim.errors import UserError
 from framekeep_sim.events import Flight
 from framekeep_sim.ground import receive
 from framekeep_sim.outcome import Run, of_interest, reason_of
+from framekeep_sim.outlook import sentences
 from framekeep_sim.output import SUMMARY, whole_folder
 from framekeep_sim.play import HOST, TARGETS, play
 from framekeep_sim.report import render
@@ -229,11 +230,9 @@ def _tell_numbers(console: Console, done: Run, summary: dict[str, Any]) -> None:
         f"{summary['stored']} in flash, {summary['downlinked']} downlinked in {summary['passes']} passes"
     )
     console.print(f"{bytes_text(offered)} offered, {bytes_text(sent)} downlinked")
-    if summary["flash_holds_frames"]:
-        console.print(
-            f"flash: {bytes_text(summary['flash_capacity'])} for pictures, about "
-            f"{summary['flash_holds_frames']} of the usual {bytes_text(summary['picture_bytes_mean'])}"
-        )
+    ahead = done.outlook()
+    for line in sentences(ahead) if ahead else ():
+        console.print(line, soft_wrap=True)
     for name in ("precision", "recall"):
         if summary.get(name) is not None:
             low, high = summary[f"{name}_interval"]
