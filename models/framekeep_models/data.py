@@ -21,6 +21,7 @@ PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".gif", ".webp", ".tif", ".tiff"}
 )
 POSITIVE_NAMES = frozenset({"1", "true", "yes", "person", "ship", "positive"})
+NEGATIONS = ("no_", "no-", "not_", "not-", "non_", "non-")
 NEGATIVE_NAMES = frozenset({"0", "false", "no", "negative", "none", "background"})
 
 # A COCO licence id, or the words a data set uses. Share-alike (5) binds the pictures, and is passed on here
@@ -171,9 +172,10 @@ def label_of(name: str, positive: str | None, names: Sequence[str]) -> int:
                 f"no picture is labelled {positive!r}; say --positive NAME, one of {', '.join(names)}"
             )
         return int(word == wanted)
-    if word in POSITIVE_NAMES:
+    others = {other.strip().lower() for other in names}
+    if word in POSITIVE_NAMES or others & {f"{no}{word}" for no in NEGATIONS}:
         return 1
-    if word in NEGATIVE_NAMES or word.startswith(("no_", "no-", "not_", "not-", "non_", "non-")):
+    if word in NEGATIVE_NAMES or word.startswith(NEGATIONS):
         return 0
     raise DataError(f"label {name!r}: is it the wanted class? say --positive NAME, one of {', '.join(names)}")
 

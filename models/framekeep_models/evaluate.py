@@ -166,7 +166,8 @@ def table(report: dict[str, Any]) -> str:
     for key in ("accuracy", "auc", "precision", "recall", "average_precision"):
         low, high = report[f"{key}_ci95"]
         lines.append(f"  {key:18s} {report[key]:.3f}   95 %: {low:.3f} .. {high:.3f}")
-    for point in report["operating_points"]:
+    points = {point["threshold"]: point for point in report["operating_points"]}
+    for point in points.values():
         lines.append(
             f"  {point['recall']:.1%} recall at threshold {point['threshold']:.0f} "
             f"keeps {point['kept']:.0%} of all frames, {point['negatives_kept']:.0%} of the negatives"
@@ -215,4 +216,4 @@ def contact_sheet(
         ImageDraw.Draw(framed).text((8, 6), f"{scores[index]:.0f}", fill="yellow")
         sheet.paste(framed, (place % 10 * 110 + 1, place // 10 * 110 + 1))
     sheet.save(path)
-    print(f"{len(wrong)} mistakes, the worst {len(worst)} on {path}", file=sys.stderr)
+    print(f"{path}: the worst {len(worst)} of {len(wrong)} mistakes", file=sys.stderr)

@@ -99,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         threads=args.threads,
     )
+    refuse(args)
     if not args.data.is_dir() and not args.data.is_file():
         raise DataError(f"{args.data}: no such data; name the folder with --data")
     if args.task in GRID_TASKS:
@@ -107,6 +108,25 @@ def run(args: argparse.Namespace) -> int:
         facts = train(recipe_for(args.task, options), options, args.out, command_of(args))
     print(json.dumps(facts) if args.json else f"{args.out / args.task}.tflite: {facts['summary']}")
     return 0
+
+
+LIMITS: dict[str, tuple[float, float]] = {  # what a wish may be, both ends included
+    "side": (24, 320),
+    "crops": (0.01, 100),
+    "epochs": (1, 10_000),
+    "seed": (0, 2**32 - 1),
+    "threads": (1, 256),
+}
+
+
+def refuse(args: argparse.Namespace) -> None:
+    """Wishes that would end in a mistake after minutes of work are refused at once."""
+    for name, (low, high) in LIMITS.items():
+        value = getattr(args, name)
+        if value is not None and not low <= value <= high:
+            raise DataError(f"--{name} {value}: choose one from {low:g} to {high:g}")
+    if args.out.exists() and not args.out.is_dir():
+        raise DataError(f"{args.out}: is a file; --out names a folder for the results")
 
 
 def command_of(args: argparse.Namespace) -> str:

@@ -59,7 +59,7 @@ def figures(name: str, found: dict[str, Any]) -> str:
 
 def points(found: dict[str, Any]) -> list[str]:
     lines = ["| recall | threshold | of all frames kept | of negatives kept |", "|---|---|---|---|"]
-    for p in found["operating_points"]:
+    for p in {p["threshold"]: p for p in found["operating_points"]}.values():
         lines.append(
             f"| {p['recall']:.1%} | {p['threshold']:.0f} | {p['kept']:.1%} | {p['negatives_kept']:.1%} |"
         )

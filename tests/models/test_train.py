@@ -11,6 +11,7 @@ pytest.importorskip("torch", reason="training is an extra: pip install 'framekee
 
 import torch
 from framekeep_models import nets
+from framekeep_models.cli import main
 from framekeep_models.data import DataError
 from framekeep_models.data_crops import Pool
 from framekeep_models.evaluate_flight import FlightModel
@@ -74,6 +75,29 @@ def test_one_class_alone_is_refused(tmp_path: Path) -> None:
     draw(np.random.default_rng(1), True).save((tmp_path / "disc").mkdir() or tmp_path / "disc/a.png")
     with pytest.raises(DataError, match="needs pictures of both classes"):
         recipe_for("classifier", Options(data=tmp_path, positive="disc"))
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (["--side", "8"], "--side 8: choose one from 24 to 320"),
+        (["--crops", "-1"], "--crops -1.0: choose one from 0.01"),
+        (["--epochs", "0"], "--epochs 0: choose one from 1"),
+        (["--threads", "0"], "--threads 0: choose one from 1"),
+        (["--seed", "-1"], "--seed -1: choose one from 0"),
+        (["--out", "PICTURES/disc/000.png"], "000.png: is a file; --out names a folder"),
+    ],
+)
+def test_wishes_that_cannot_be_met_are_refused_at_once(
+    wish: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = toy_folder(tmp_path / "pictures", 5, seed=1)
+    wanted = [w.replace("PICTURES", str(folder)) for w in wish]
+    common = ["train", "classifier", "--data", str(folder), "--positive", "disc"]
+    assert main([*common, "--out", str(tmp_path / "out"), *wanted]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
 
 
 def test_targets_blend_boxes_and_teachers() -> None:

@@ -33,6 +33,12 @@ def test_an_unknown_class_name_asks_for_positive(tmp_path: Path) -> None:
     assert [p.label for p in read_pictures(tmp_path, "cat")] == [1, 0]
 
 
+def test_a_class_beside_its_negation_is_the_wanted_one(tmp_path: Path) -> None:
+    picture(tmp_path / "No_Cat/a.png", (1, 2, 3))
+    picture(tmp_path / "cat/b.png", (1, 2, 3))
+    assert [p.label for p in read_pictures(tmp_path)] == [0, 1]
+
+
 def test_csv_rows_carry_split_licence_and_boxes(tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text(
