@@ -48,6 +48,7 @@ class Picture:
     kind: str = ""
     boxes: tuple[Box, ...] | None = None
     largest: float | None = None  # share of the picture that the largest object covers, where somebody said
+    photograph: str = ""  # what it was cut from, where several pictures may come from one
 
     @property
     def redistributable(self) -> bool:
@@ -101,6 +102,7 @@ def read_csv(path: Path, positive: str | None = None) -> list[Picture]:
             kind="person-like" if row.get("person_like_only") == "1" else row.get("kind") or "",
             boxes=parse_boxes(row["boxes"]) if row.get("boxes") else None,
             largest=largest_of(row),
+            photograph=row.get("source_image") or "",
         )
         for row in rows
     ]

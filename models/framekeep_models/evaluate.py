@@ -17,7 +17,7 @@ from framekeep_models.data import DataError, Picture, read_pictures, select
 from framekeep_models.data_crops import read_rgb
 from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_metrics import Binary, Floats, best_threshold, paired_difference
-from framekeep_models.evaluate_subsets import GROUPS, by_group
+from framekeep_models.evaluate_subsets import GROUPS, by_group, clustered
 
 DESCRIPTION = """Runs a model over labelled pictures and says how good it is, with 95 % intervals.
 
@@ -88,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
         "split": args.split or "all",
     }
     report |= Binary(labels_of(chosen), result, threshold).summary()
+    report |= clustered(chosen, labels_of(chosen), result, threshold)
     for field in args.by:
         report[f"by_{field}"] = by_group(chosen, labels_of(chosen), result, threshold, field)
     if args.compare:
@@ -178,7 +179,14 @@ def table(report: dict[str, Any]) -> str:
         for c in report["calibration"]
     ]
     for key, groups in report.items():
-        if key.startswith("by_"):
+        if key == "by_photograph":
+            low, high = groups["accuracy_ci95"]
+            least, most = groups["auc_ci95"]
+            lines.append(
+                f"  cut from {groups['photographs']} photographs; drawing these, 95 %: "
+                f"accuracy {low:.3f} .. {high:.3f}, AUC {least:.3f} .. {most:.3f}"
+            )
+        elif key.startswith("by_"):
             lines.append(f"  {key.replace('_', ' ')}:")
             lines += [
                 f"    {name}: n {g['n']}, accuracy {g['accuracy']:.3f} "

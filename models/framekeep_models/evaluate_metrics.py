@@ -4,7 +4,7 @@ pictures."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +86,36 @@ def bootstrap(
         return float("nan"), float("nan")
     low, high = np.percentile(kept, [2.5, 97.5])
     return float(low), float(high)
+
+
+def by_photograph(
+    labels: Ints,
+    scores: Floats,
+    threshold: float,
+    photographs: Sequence[str],
+    *,
+    draws: int = 1000,
+    seed: int = 1,
+) -> dict[str, object]:
+    """Intervals of accuracy and AUC that draw whole photographs: pictures cut from one are right or wrong
+    together, so those that draw pictures one by one are too narrow."""
+    names = sorted(set(photographs))
+    place = {name: k for k, name in enumerate(names)}
+    owner = np.array([place[p] for p in photographs])
+    members = [np.flatnonzero(owner == k) for k in range(len(names))]
+    right = (scores >= threshold) == (labels == 1)
+    rng = np.random.default_rng(seed)
+    shares, areas = [], []
+    for _ in range(draws):
+        pick = np.concatenate([members[k] for k in rng.integers(0, len(names), len(names))])
+        shares.append(float(right[pick].mean()))
+        areas.append(auc(labels[pick], scores[pick]))
+    known = [a for a in areas if not math.isnan(a)] or [math.nan]
+    return {
+        "photographs": len(names),
+        "accuracy_ci95": tuple(np.percentile(shares, [2.5, 97.5]).tolist()),
+        "auc_ci95": tuple(np.percentile(known, [2.5, 97.5]).tolist()),
+    }
 
 
 @dataclass(frozen=True, slots=True)

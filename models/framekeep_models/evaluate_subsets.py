@@ -13,7 +13,7 @@ import numpy as np
 
 from framekeep_models.data import Picture
 from framekeep_models.data_crops import read_rgb
-from framekeep_models.evaluate_metrics import Binary, Floats, Ints, auc, bootstrap, ratio
+from framekeep_models.evaluate_metrics import Binary, Floats, Ints, auc, bootstrap, by_photograph, ratio
 
 SIZES = ((0.05, "under 5 %"), (0.2, "5 to 20 %"), (0.5, "20 to 50 %"), (2.0, "over 50 %"))
 LIGHTS = (
@@ -63,6 +63,16 @@ def parts_of(pictures: Sequence[Picture], labels: Ints, field: str) -> Iterator[
         own = names == name
         alone = len(set(labels[own])) < 2
         yield Part(name, own, own | (labels != labels[own][0]) if alone else own)
+
+
+def clustered(
+    pictures: Sequence[Picture], labels: Ints, scores: Floats, threshold: float
+) -> dict[str, object]:
+    """`by_photograph` where several of the pictures were cut from one; else nothing."""
+    photographs = [p.photograph or str(p.path) for p in pictures]
+    if len(set(photographs)) == len(pictures):
+        return {}
+    return {"by_photograph": by_photograph(labels, scores, threshold, photographs)}
 
 
 def by_group(

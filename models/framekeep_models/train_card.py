@@ -43,6 +43,11 @@ def card(recipe: Recipe, facts: dict[str, Any]) -> str:
         f"Threshold: {facts['threshold']:.0f} of 255. "
         f"AUC on validation before quantisation: {facts['validation_auc_float']:.3f}.",
     ]
+    lines += [
+        photographs(name, found["by_photograph"])
+        for name, found in list(facts["tests"].items())[:1]
+        if "by_photograph" in found
+    ]
     for name, found in list(facts["tests"].items())[:1]:
         lines += ["", f"Operating points on {name}:", "", *points(found)]
         lines += ["", *calibration(found)]
@@ -64,6 +69,15 @@ def points(found: dict[str, Any]) -> list[str]:
             f"| {p['recall']:.1%} | {p['threshold']:.0f} | {p['kept']:.1%} | {p['negatives_kept']:.1%} |"
         )
     return lines
+
+
+def photographs(name: str, found: dict[str, Any]) -> str:
+    (low, high), (least, most) = found["accuracy_ci95"], found["auc_ci95"]
+    return (
+        f"\nThe pictures of {name} were cut from {found['photographs']} photographs. Drawing photographs "
+        f"instead of pictures, the intervals are {low:.3f} .. {high:.3f} for accuracy and "
+        f"{least:.3f} .. {most:.3f} for AUC."
+    )
 
 
 def calibration(found: dict[str, Any]) -> list[str]:

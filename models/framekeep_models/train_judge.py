@@ -21,7 +21,7 @@ from framekeep_models.data_duplicates import BITS, hashes_of, near_pairs
 from framekeep_models.evaluate import labels_of, plain
 from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_metrics import Binary, Floats, best_threshold
-from framekeep_models.evaluate_subsets import by_group
+from framekeep_models.evaluate_subsets import by_group, clustered
 from framekeep_models.train_card import card
 from framekeep_models.train_options import Options, Recipe, counts
 
@@ -48,7 +48,10 @@ def judge(recipe: Recipe, options: Options, model: Path) -> dict[str, Any]:
     }
     for name, some in tests.items():
         said = np.array([scores[p.path] for p in some])
-        facts["tests"][name] = Binary(labels_of(some), said, threshold).summary()
+        facts["tests"][name] = {
+            **Binary(labels_of(some), said, threshold).summary(),
+            **clustered(some, labels_of(some), said, threshold),
+        }
         facts["parts"][name] = {
             field: by_group(some, labels_of(some), said, threshold, field)
             for field in recipe.parts.get(name, ())

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from framekeep_models.data import Picture, read_csv
-from framekeep_models.evaluate_metrics import calibration_error, mcnemar, paired_difference
-from framekeep_models.evaluate_subsets import by_group, light_of, size_of
+from framekeep_models.evaluate_metrics import by_photograph, calibration_error, mcnemar, paired_difference
+from framekeep_models.evaluate_subsets import by_group, clustered, light_of, size_of
 from PIL import Image
 from scipy.stats import binomtest
 
@@ -78,3 +78,24 @@ def test_calibration_error_by_hand() -> None:
     labels = np.array([1, 0, 0, 0, 1, 1, 1, 1])
     said = np.array([0.05] * 4 + [0.95] * 4)
     assert calibration_error(labels, said) == pytest.approx(0.125)
+
+
+def test_copies_of_one_photograph_do_not_narrow_the_interval() -> None:
+    """20 photographs, of which 10 are right, each ten times over: pictures drawn one by one would be 200
+    draws; drawn as photographs, the interval is that of the 20 alone."""
+    labels, scores = np.tile([1, 0], 10), np.repeat([9.0, 1.0, 1.0, 9.0], 5)
+    names = [str(k) for k in range(20)]
+    once = by_photograph(labels, scores, 5.0, names)
+    copied = by_photograph(np.repeat(labels, 10), np.repeat(scores, 10), 5.0, np.repeat(names, 10).tolist())
+    assert (once["photographs"], copied["photographs"]) == (20, 20)
+    assert copied["accuracy_ci95"] == pytest.approx(once["accuracy_ci95"])
+    low, high = once["accuracy_ci95"]
+    assert (low, high) == (pytest.approx(0.275, abs=0.05), pytest.approx(0.725, abs=0.05))  # binomial of 20
+
+
+def test_pictures_that_stand_alone_have_no_interval_by_photograph() -> None:
+    pictures = [Picture(Path(str(k)), k % 2) for k in range(4)]
+    labels, scores = np.array([0, 1, 0, 1]), np.arange(4.0)
+    assert clustered(pictures, labels, scores, 2.0) == {}
+    two = [Picture(Path(str(k)), k % 2, photograph="a" if k < 2 else "b") for k in range(4)]
+    assert "by_photograph" in clustered(two, labels, scores, 2.0)
