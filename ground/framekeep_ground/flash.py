@@ -39,7 +39,7 @@ A frame is whole if the flight store would give it out; recovered if the store h
 given it up (its segment lost its first record, or a newer copy is damaged) though
 every CRC of it is right; damaged if not. --extract writes the whole and the
 recovered ones, as DIR/ID.jpg. Frames that made room for better ones are shown as
-long as they can be found: the store would find them too. Exit status 1: no store.
+long as they can be found: the store would find them too. Exit status 2: no store.
 """
 
 
@@ -59,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read the dump as the command line says; returns the exit status."""
     _check(options)
+    if not options.dump.is_file():
+        problem = "a folder" if options.dump.is_dir() else "no such file"
+        raise UserError(f"{options.dump}: {problem}; name a raw dump, such as the flash.bin of a run")
     if options.dump.stat().st_size > DUMP_MAX:
         raise UserError(f"{options.dump}: over {DUMP_MAX:,} bytes; cut the store's region out of it")
     data = options.dump.read_bytes()
@@ -87,7 +90,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _layout(options: argparse.Namespace, data: bytes) -> Layout:
-    """Where the segments lie; UserError, or NoStoreError, if that cannot be."""
+    """Where the segments lie; UserError if that cannot be."""
     banks: tuple[flash_layout.Bank, ...] = ()
     unit = options.program_unit
     if options.chip:
@@ -111,13 +114,9 @@ def _layout(options: argparse.Namespace, data: bytes) -> Layout:
         raise UserError(
             f"{options.dump}: a store of version {version}; this program reads version {STORE_VERSION}"
         )
-    raise NoStoreError(f"{options.dump}: no store found; is it a raw dump of framekeep's flash region?")
-
-
-class NoStoreError(UserError):
-    """The dump holds no store: a failed check, not a wrong argument."""
-
-    status = 1
+    if not data.strip(b"\xff"):
+        raise UserError(f"{options.dump}: no store found: every byte is FF, so nothing was ever stored here")
+    raise UserError(f"{options.dump}: no store found; is it a raw dump of framekeep's flash region?")
 
 
 def extract(contents: Contents, folder: Path) -> int:

@@ -87,8 +87,9 @@ class Contents:
     segments: tuple[Segment, ...]
 
     def wear(self) -> list[int]:
-        """The erase counts that are known."""
-        return [s.wear for s in self.segments if s.wear is not None]
+        """The erase counts that are known, of segments in use as long as there are any."""
+        known = [(s.state, s.wear) for s in self.segments if s.wear is not None]
+        return [wear for state, wear in known if state != "retired"] or [wear for _, wear in known]
 
     def states(self) -> dict[str, int]:
         """How many segments are in each state."""
@@ -177,6 +178,8 @@ class _Reader:
             if any(lap is False for lap in laps) or sum(e.length for e in extents) != commit.head.size:
                 continue  # one of its segments was erased since
             reachable = all(laps) and self.state(segments, commit.segment) == "dead"
+            # what a retired segment holds was moved or forgotten before the erase that failed
+            reachable = reachable and self.retired.isdisjoint([commit.segment, *(e.segment for e in extents)])
             pieces, offset = [], 0
             for extent in extents:
                 pieces.append(self.chunk(commit, extent, offset))
@@ -240,7 +243,7 @@ def read(data: bytes, layout: Layout) -> Contents:
     for segment in segments:
         if segment.live:
             segment.state = "live"
-        elif segment.number in reader.retired and segment.state == "dead":
+        elif segment.number in reader.retired and segment.state in ("dead", "blank", "lost"):
             segment.state = "retired"
     return Contents(layout, tuple(frames), _log(reader.log), tuple(segments))
 

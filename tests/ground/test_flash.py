@@ -14,7 +14,7 @@ from framekeep_ground.flash_records import records
 from framekeep_ground.flash_store import Contents, newer, read
 from framekeep_ground.formats import STORE_KIND_CHUNK
 from framekeep_onboard import FkError
-from framekeep_onboard.store import CHIPS, FlashEmulator, FrameMeta, Profile, Store, Tear
+from framekeep_onboard.store import CHIPS, Bad, FlashEmulator, FrameMeta, Profile, Store, Tear
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -318,7 +318,7 @@ def test_a_foreign_image_is_one_line_and_writes_nothing(
     path = tmp_path / "card.img"
     path.write_bytes(content)
     out = ["--extract", str(tmp_path / "out"), "--plot", str(tmp_path / "wear.png")]
-    assert main(["flash", str(path), *out]) == 1
+    assert main(["flash", str(path), *out]) == 2
     assert "no store found" in one_line(capsys)
     assert [p.name for p in tmp_path.iterdir()] == ["card.img"]
 
@@ -359,8 +359,28 @@ def test_a_segment_beyond_the_count_that_it_names_is_foreign(
     clean = head + zlib.crc32(head, zlib.crc32((9).to_bytes(2, "big"))).to_bytes(4, "big")
     path = tmp_path / "card.img"
     path.write_bytes(b"\xff" * 9 * 4096 + clean + b"\xff" * (4096 - len(clean)))
-    assert main(["flash", str(path)]) == 1
+    assert main(["flash", str(path)]) == 2
     assert "no store found" in one_line(capsys)
+
+
+def test_what_is_no_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flash", str(tmp_path)]) == 2
+    assert "a folder; name a raw dump" in one_line(capsys)
+    assert main(["flash", str(tmp_path / "none.bin")]) == 2
+    assert "no such file; name a raw dump" in one_line(capsys)
+
+
+@pytest.mark.parametrize("how", [Bad.PROGRAM, Bad.ERASE, Bad.PROGRAM_LIE, Bad.ERASE_LIE])
+def test_retired_segments_are_those_that_the_store_counts(how: Bad) -> None:
+    history = History("nor", Profile.PACKED, random.Random(5))
+    history.live(60)
+    for segment in (4, 9):
+        history.flash.set_bad(segment, how)
+    history.live(200)
+    contents, store = parsed(history.dump()), history.store.stats()
+    assert store["retired"] == 2
+    assert [s.number for s in contents.segments if s.state == "retired"] == [4, 9]
+    assert (min(contents.wear()), max(contents.wear())) == (store["wear_min"], store["wear_max"])
 
 
 def test_a_truncated_dump_gives_what_it_has(
