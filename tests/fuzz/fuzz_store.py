@@ -9,6 +9,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from framekeep_onboard.store import FlashEmulator, FrameMeta, Profile, Store
 
+from tests.store.pictures import picture
+
 CHIPS = (
     ("tiny", 12 << 10),
     ("tiny-ecc", 12 << 10),
@@ -17,18 +19,6 @@ CHIPS = (
     ("nor", 32 << 10),
 )
 RESEALED, AS_ROT, CHAIN, RING = 1, 2, 4, 8
-
-
-def picture(frame_id: int, size: int) -> bytes:
-    """As `paint` of fuzz_store.c."""
-    x = frame_id * 2654435761 % (1 << 32) ^ size
-    out = bytearray()
-    for _ in range(size):
-        x ^= x << 13 & 0xFFFFFFFF
-        x ^= x >> 17
-        x ^= x << 5 & 0xFFFFFFFF
-        out.append(x >> 8 & 0xFF)
-    return bytes(out)
 
 
 def live(store: Store, rnd: random.Random, frames: int) -> None:

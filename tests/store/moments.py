@@ -31,6 +31,7 @@ class Life:
     store: Store = field(init=False)
     model: Model = field(default_factory=Model, init=False)
     next_id: int = field(default=1, init=False)
+    offered: dict[int, bytes] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.rnd = random.Random(self.seed)
@@ -47,6 +48,7 @@ class Life:
         """A new frame, not offered yet."""
         value = self.rnd.randrange(64) if value is None else value
         data = self.rnd.randbytes(self.rnd.randint(1, self.max_picture))
+        self.offered[self.next_id] = data
         self.next_id += 1
         return FrameMeta(self.next_id - 1, value, time=self.next_id << 16, score=value % 256), data
 
@@ -64,6 +66,14 @@ class Life:
         """As after a loss of power between two calls."""
         self.store.remount()
         self.model.check_after_reset(self.store)
+
+    def shows_whole_frames(self, store: Store) -> set[int]:
+        """The ids listed; each must read as it was offered, forgotten ones that are back included."""
+        listed = {m.frame_id: m.size for m in store.frames()}
+        for frame_id, size in listed.items():
+            assert size == len(self.offered[frame_id])
+            assert store.read(frame_id) == self.offered[frame_id]
+        return set(listed)
 
     def cut_everywhere(self, call: Call, byte_of: int = 0) -> Iterator[tuple[Store, FlashEmulator]]:
         """`call` on copies of this store, power lost in each of its operations in each way, then mounted.
