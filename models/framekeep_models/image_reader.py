@@ -7,6 +7,7 @@ from typing import Any
 
 from construct import ConstructError
 from framekeep_ground.model_image import FKM_MAGIC, FKM_NONE, FKM_RECORD, FkmHeader, FkmIo, FkmOp, FkmTensor
+from framekeep_onboard import FkError
 from framekeep_onboard import Model as Engine
 
 from framekeep_models.contract import Fit, Order
@@ -59,7 +60,10 @@ def read_image(path: Path) -> ImageInfo:
     data = path.read_bytes()
     if int.from_bytes(data[:4], "little") != FKM_MAGIC:
         raise ModelError(f"{path}: not a model image; make one with fk-models compile")
-    engine = Engine(path)
+    try:
+        engine = Engine(path)
+    except FkError as error:
+        raise ModelError(f"{error}; copy it again, or make it anew with fk-models compile") from error
     try:
         header = FkmHeader.parse(data)
         tensors = [_tensor(data, header.tensors + i * FkmTensor.sizeof()) for i in range(header.tensor_count)]

@@ -38,6 +38,10 @@ def run(path: Path, frames: int) -> dict[str, Any]:
     return {"mission": str(path), "dataset": "demo", "rows": [asdict(row) for row in _rows(path, frames)]}
 
 
+def _unheard(_decision: object) -> None:
+    """Nobody waits for a single decision."""
+
+
 def _rows(path: Path, frames: int) -> Iterator[Row]:
     plan = mission.load(path)
     for target in TARGETS:
@@ -46,8 +50,8 @@ def _rows(path: Path, frames: int) -> Iterator[Row]:
         image = sizes.measure(target, "flight")
         memory = (image.text, image.data + image.bss, image.stack)
         try:
-            some = on_target(target, _flight(plan, frames), policy, flown)
-            none = on_target(target, _flight(plan, 0), policy, flown)
+            some = on_target(target, _flight(plan, frames), policy, flown, _unheard)
+            none = on_target(target, _flight(plan, 0), policy, flown, _unheard)
         except DoesNotFit:
             yield Row(target, None, None, None, None, *memory)
             continue

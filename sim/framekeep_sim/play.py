@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from framekeep_ground.formats import DecisionRecord
 from framekeep_onboard import ErrorCode, firmware, targets
 from framekeep_onboard.count import ImageError
 from framekeep_onboard.events import Frame
@@ -50,7 +51,7 @@ def play(target: str, flight: Flight, policy: bytes, model: FlightModel, seen: O
     """Fly on `target`; `seen` hears of every decision as it is made, where somebody can listen."""
     if target == HOST:
         return on_host(flight, policy, model, seen)
-    return on_target(target, flight, policy, model)
+    return on_target(target, flight, policy, model, seen)
 
 
 def on_host(flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision) -> Played:
@@ -83,14 +84,23 @@ def on_host(flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision)
     )
 
 
-def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel) -> Played:
+def on_target(target: str, flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision) -> Played:
     """The firmware on an emulated microcontroller, given the same events."""
+    waiting = bytearray()
+
+    def heard(new: bytes) -> None:
+        waiting.extend(new)
+        whole = len(waiting) - len(waiting) % DecisionRecord.sizeof()
+        for decision in decisions_of(bytes(waiting[:whole])):
+            seen(decision)
+        del waiting[:whole]
+
     setup = flash_setup(flight.mission.store)
     with tempfile.TemporaryDirectory(prefix="framekeep-model-") as folder:
         image = Path(folder) / "model.fkm"
         image.write_bytes(model.image)
         try:
-            done = targets.run(target, policy, image, flight.events(), setup, timeout=TIMEOUT)
+            done = targets.run(target, policy, image, flight.events(), setup, timeout=TIMEOUT, heard=heard)
         except ImageError as error:
             if error.status == -ErrorCode["FK_ERR_TOOSMALL"]:
                 frame = flight.mission.camera.frame_bytes

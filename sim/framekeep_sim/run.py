@@ -90,14 +90,14 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
     flight = Flight(mission, dataset, args.jobs) if args.jobs else Flight(mission, dataset)
     started = time.perf_counter()
     with _progress() as progress:
-        total = dataset.count if target == HOST else None  # nobody hears an emulated board before its end
-        task = progress.add_task(target, total=total, kept="")
-        kept = 0
+        task = progress.add_task(target, total=dataset.count, kept="")
+        kept = decided = 0
 
         def seen(decision: Decision) -> None:
-            nonlocal kept
+            nonlocal kept, decided
             kept += of_interest(decision)
-            progress.update(task, completed=len(flight.shots) + len(flight.skipped), kept=f"{kept} kept")
+            decided += 1
+            progress.update(task, completed=decided + len(flight.skipped), kept=f"{kept} kept")
 
         played = play(target, flight, policy, model, seen)
     seconds = time.perf_counter() - started

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 from framekeep_onboard import firmware
+from framekeep_onboard.pipeline import Decision
+from framekeep_sim import dataset, model
 from framekeep_sim.cli import main
+from framekeep_sim.events import Flight
+from framekeep_sim.mission import load
+from framekeep_sim.play import play
 
 pytestmark = pytest.mark.qemu
 
@@ -71,6 +76,16 @@ def test_a_run_proves_that_the_emulator_ran(tmp_path: Path, capsys: pytest.Captu
     assert proof["elf_sha256"] == hashlib.sha256(elf.read_bytes()).hexdigest()
     assert proof["command"][:3] == [firmware.find_tool("qemu-system-arm"), "-M", "mps3-an547"]
     assert proof["instructions"] > 1_000_000
+
+
+def test_decisions_are_heard_as_the_board_makes_them(tmp_path: Path) -> None:
+    plan = load(mission(tmp_path))
+    person = model.load(plan.model)
+    heard: list[Decision] = []
+    flight = Flight(plan, dataset.load("demo", limit=10))
+    played = play("qemu-m7", flight, plan.policy(person.labels), person, heard.append)
+    assert len(heard) == 10
+    assert heard == played.decisions
 
 
 def test_a_frame_that_the_chip_has_no_memory_for_is_one_line(

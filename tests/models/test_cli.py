@@ -202,3 +202,15 @@ def test_a_full_disk_leaves_no_half_image(tflite: Path, tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert f"{out}: cannot be written" in done.stderr
     assert sorted(tmp_path.iterdir()) == [tflite]
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[:3000], lambda d: d[:200] + b"\x55" + d[201:]])
+def test_info_on_a_damaged_image_says_what_to_do(tflite: Path, tmp_path: Path, capsys, damage) -> None:
+    out = tmp_path / "net.fkm"
+    assert main(["compile", str(tflite), "-o", str(out)]) == 0
+    out.write_bytes(damage(out.read_bytes()))
+    capsys.readouterr()
+    assert main(["info", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"fk-models: {out}: ") and error.count("\n") == 1
+    assert error.endswith("copy it again, or make it anew with fk-models compile\n")

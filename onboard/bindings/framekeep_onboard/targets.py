@@ -7,7 +7,9 @@ and it says how it came about: which image, which emulator command, how many ins
 import hashlib
 import struct
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +18,7 @@ from framekeep_onboard import count, firmware
 from framekeep_onboard.events import Event, Frame
 
 IMAGE = "flight"
+LISTEN = 0.2  # seconds between two looks at what a board has written
 
 # The stream of onboard/boards/session/session.h
 _MAGIC = b"FKS1"
@@ -71,8 +74,11 @@ def run(
     *,
     flash: bytes | None = None,
     timeout: float = 600,
+    heard: Callable[[bytes], None] | None = None,
 ) -> TargetRun:
     """Play `events` to the flight image of `target` and collect what it leaves.
+
+    `heard` is given the decision records, or parts of them, as the board writes them; in another thread.
 
     `flash` is the region before the run, erased by default. At the end the pipeline is synchronised, as
     before a planned switch-off. Raises ToolError where the cross tools are missing or the image refuses.
@@ -83,7 +89,8 @@ def run(
         with (folder / "session.bin").open("wb") as stream:
             _write_session(stream, policy, model.stat().st_size, events, setup)
         (folder / "flash.bin").write_bytes(flash if flash is not None else b"\xff" * setup.size)
-        done = count.run(elf, firmware.BOARDS[target], folder, model=model, timeout=timeout)
+        with _listening(folder / "records.bin", heard):
+            done = count.run(elf, firmware.BOARDS[target], folder, model=model, timeout=timeout)
         return TargetRun(
             records=(folder / "records.bin").read_bytes(),
             flash=(folder / "flash.bin").read_bytes(),
@@ -92,6 +99,36 @@ def run(
             command=done.command,
             instructions=done.total.instructions,
         )
+
+
+@contextmanager
+def _listening(path: Path, heard: Callable[[bytes], None] | None) -> Iterator[None]:
+    """Hands on what is added to a file, until the end of the block."""
+    if heard is None:
+        yield
+        return
+    ended = threading.Event()
+
+    def listen() -> None:
+        at = 0
+        last = False
+        while not last:
+            last = ended.wait(LISTEN)  # and one look after the end
+            if path.exists():
+                with path.open("rb") as file:
+                    file.seek(at)
+                    new = file.read()
+                at += len(new)
+                if new:
+                    heard(new)
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _write_session(
