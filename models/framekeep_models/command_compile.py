@@ -15,7 +15,9 @@ EXAMPLES = """examples:
   fk-models compile person.tflite -o person.fkm --labels none,person
   fk-models compile mcunet_vww.tflite -o m.fkm --range -1 0.992     pixels 0 and 255 as the training had them
   fk-models compile m.tflite -o m.fkm --mean 123.7,116.3,103.5 --std 58.4,57.1,57.4 --bgr
+  fk-models compile yolo.tflite -o y.fkm --labels person --anchors '81,82 135,169 / 10,14 23,27'
 """
+ANCHOR_MAX = 4096
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +42,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "none", "scores", "logits"),
         default="auto",
         help="what the outputs are: probabilities or logits (auto: by their range)",
+    )
+    parser.add_argument(
+        "--anchors",
+        type=_anchors,
+        default=(),
+        metavar="'W,H W,H / W,H ...'",
+        help="a YOLO's boxes in pixels, of each output; channels of each: x, y, w, h, object, classes",
     )
 
 
@@ -69,6 +78,22 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is no number, nor several with commas between") from None
 
 
+def _anchors(text: str) -> tuple[tuple[tuple[float, float], ...], ...]:
+    try:
+        outputs = [[_numbers(pair) for pair in part.split()] for part in text.split("/")]
+    except argparse.ArgumentTypeError:
+        outputs = []
+    boxes = tuple(tuple((pair[0], pair[1]) for pair in part if len(pair) == 2) for part in outputs)
+    if not all(boxes) or [len(b) for b in boxes] != [len(o) for o in outputs] or not boxes:
+        wanted = "width,height in pixels, blanks between anchors and / between outputs: '10,14 23,27 / 81,82'"
+        raise argparse.ArgumentTypeError(f"{text!r} are no anchors; write {wanted}")
+    if not all(0 < side <= ANCHOR_MAX for part in boxes for pair in part for side in pair):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: sides of anchors are above 0 and at most {ANCHOR_MAX} pixels"
+        )
+    return boxes
+
+
 def wishes_of(options: argparse.Namespace) -> Wishes:
     labels = options.labels or ""
     if labels and Path(labels).is_file():
@@ -86,6 +111,7 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
         std=options.std,
         background=options.background,
         head=options.head,
+        anchors=options.anchors,
     )
 
 

@@ -84,6 +84,9 @@ class Wishes:
     std: tuple[float, ...] = ()
     background: int | None = None  # leading channels that are no class
     head: str = "auto"  # auto, none, scores, logits
+    anchors: tuple[
+        tuple[tuple[float, float], ...], ...
+    ] = ()  # of each output of a YOLO: width, height, pixels
     notes: list[str] = field(default_factory=list)
 
 
@@ -160,10 +163,13 @@ def _per_channel(values: Sequence[float], channels: int) -> Sequence[float]:
 
 def _heads(program: Program, wishes: Wishes) -> tuple[tuple[Head, ...], int]:
     """A head for every output whose last dimension can be classes, the same for all."""
+    if wishes.anchors:
+        return _yolo(program, wishes)
     grids = sum(len(_output_shape(program.buffers[b])) == 4 for b in program.outputs)
     if grids > 1 and not wishes.labels and wishes.head == "auto":
         wishes.notes.append(
-            f"{grids} grids of channels whose meaning the file does not tell: no scores (--labels or --head)"
+            f"{grids} grids of channels whose meaning the file does not tell: no scores "
+            "(--labels or --head; --anchors for a YOLO)"
         )
         return (), 0
     heads, counts = [], []
@@ -186,6 +192,51 @@ def _heads(program: Program, wishes: Wishes) -> tuple[tuple[Head, ...], int]:
         wishes.notes.append("the outputs differ in channels: only the first gives scores")
     same = [h for h, c in zip(heads, counts, strict=True) if c == counts[0]]
     return tuple(same), counts[0]
+
+
+YOLO_OBJECT, YOLO_CLASSES = 4, 5  # channels of an anchor: x, y, w, h, whether anything is there, classes
+FACTOR_MAX = 32767  # by which a box can be larger than its anchor
+
+
+def _yolo(program: Program, wishes: Wishes) -> tuple[tuple[Head, ...], int]:
+    """Boxes as YOLOv3 has them: centre in the cell by sigmoids, size by powers of e of the anchor's."""
+    if len(wishes.anchors) != len(program.outputs):
+        raise ModelError(f"anchors for {len(wishes.anchors)} outputs; the model has {len(program.outputs)}")
+    size = program.buffers[program.input].shape
+    heads, counts = [], set()
+    for number, (index, anchors) in enumerate(zip(program.outputs, wishes.anchors, strict=True)):
+        buffer = program.buffers[index]
+        shape = _output_shape(buffer)
+        depth = shape[-1] // len(anchors)
+        if len(shape) != 4 or len(size) != 4 or depth * len(anchors) != shape[-1] or depth <= YOLO_CLASSES:
+            raise ModelError(
+                f"output {number} of shape {list(shape)} is no grid of {len(anchors)} anchors, "
+                f"each with {YOLO_CLASSES} channels and one per class"
+            )
+        values = (np.arange(-128, 128) - buffer.zero_point) * buffer.scale
+        shares = 1 / (1 + np.exp(-np.clip(values, -60, 60)))
+        factors = np.minimum(np.exp(np.clip(values, -60, 60)), FACTOR_MAX)
+        cells = [(w * shape[2] / size[2], h * shape[1] / size[1]) for w, h in anchors]
+        boxes = np.concatenate([shares, factors, np.ravel(cells)])
+        head = Head(
+            kind=HeadKind.TABLE,
+            output=number,
+            grid=(shape[1], shape[2]),
+            depth=depth,
+            scores=np.clip(np.floor(shares * 256), 0, 255).astype(np.uint8).tobytes(),
+            first=YOLO_CLASSES,
+            anchors=len(anchors),
+            object=YOLO_OBJECT,
+            box=0,
+            boxes=np.round(boxes * 65536).clip(0, 2**31 - 1).astype("<i4").tobytes(),
+        )
+        heads.append(head)
+        counts.add(depth - YOLO_CLASSES)
+    if len(counts) != 1:
+        raise ModelError(
+            f"the outputs have {' and '.join(map(str, sorted(counts)))} classes; one number is wanted"
+        )
+    return tuple(heads), counts.pop()
 
 
 def _output_shape(buffer: Buffer) -> tuple[int, ...]:

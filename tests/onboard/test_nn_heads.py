@@ -1,9 +1,13 @@
 """Scores and boxes from heads of every kind, against float arithmetic."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from framekeep_models.cli import main
 from framekeep_models.compile import compile_model
 from framekeep_models.contract import Wishes
+from framekeep_models.program import ModelError
 from framekeep_onboard import Model
 
 from tests.models.small_nets import Net
@@ -61,3 +65,75 @@ def test_grids_that_nobody_explained_give_no_scores() -> None:
     assert Model(compiled.image).labels == []
     assert any("--labels or --head" in note for note in compiled.report["notes"])
     assert compile_model(blob, Wishes(head="logits")).contract.class_count == 7
+
+
+ANCHORS = (
+    ((2.0, 3.0), (5.0, 4.0)),
+    ((9.0, 6.0), (3.0, 12.0)),
+)  # pixels of 16 x 16, of a grid of 8 and one of 4
+
+
+def yolo_net(classes: int) -> bytes:
+    """Grids of 8x8 and 4x4 cells with two anchors each."""
+    net = Net(side=16).conv(2 * (5 + classes), 3, 2)
+    fine = net.at
+    net.conv(2 * (5 + classes), 3, 2)
+    return net.writer.build([net.input], [fine, net.at])
+
+
+def best_box(outputs: list[np.ndarray], wanted: int) -> tuple[float, list[tuple[float, ...]]]:
+    """YOLOv3's arithmetic in float: the best score, and the boxes that come near it, as shares."""
+    found = []
+    for grid, anchors in zip(outputs, ANCHORS, strict=True):
+        rows, columns, channels = grid.shape
+        cells = ((np.asarray(grid, np.float64) + 128) * 6 / 255).reshape(rows, columns, 2, channels // 2)
+        for (y, x, a), _ in np.ndenumerate(cells[..., 0]):
+            tx, ty, tw, th, there, *classes = cells[y, x, a]
+            score = 1 / (1 + np.exp(-there)) / (1 + np.exp(-classes[wanted]))
+            cx, cy = (x + 1 / (1 + np.exp(-tx))) / columns, (y + 1 / (1 + np.exp(-ty))) / rows
+            w, h = anchors[a][0] / 16 * np.exp(tw), anchors[a][1] / 16 * np.exp(th)
+            left, top = max(0, cx - w / 2), max(0, cy - h / 2)
+            box = (left, top, min(1, cx + w / 2) - left, min(1, cy + h / 2) - top)
+            found.append((score, box))
+    best = max(score for score, _ in found)
+    return best, [box for score, box in found if score > best - 2 / 255]
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_a_yolo_gives_the_box_of_its_best_anchor(classes: int) -> None:
+    model = Model(compile_model(yolo_net(classes), Wishes(anchors=ANCHORS)).image)
+    for x in inputs(6):
+        outputs = [np.asarray(out)[0] for out in model.run(x)]
+        assert [out.shape[0] for out in outputs] == [8, 4]
+        for c in range(classes):
+            score, box = model.score(c)
+            best, near = best_box(outputs, c)
+            assert abs(score - 255 * best) <= 2
+            assert min(np.abs(np.subtract(np.array(box) / 65535, other)).max() for other in near) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("anchors", "says"),
+    [
+        (ANCHORS[:1], "anchors for 1 outputs; the model has 2"),
+        ((ANCHORS[0], (*ANCHORS[1], *ANCHORS[1])), r"output 1 of shape .* is no grid of 4 anchors"),
+        ((((1.0, 1.0),), ANCHORS[1]), "the outputs have 1 and 7 classes"),
+    ],
+)
+def test_anchors_that_do_not_fit_the_outputs_are_refused(anchors: tuple, says: str) -> None:
+    with pytest.raises(ModelError, match=says):
+        compile_model(yolo_net(1), Wishes(anchors=anchors))
+
+
+def test_anchors_are_read_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, image = tmp_path / "y.tflite", tmp_path / "y.fkm"
+    source.write_bytes(yolo_net(1))
+    words = ["compile", str(source), "-o", str(image), "--labels", "person", "--anchors"]
+    assert main([*words, "2,3 5,4 / 9,6 3,12"]) == 0
+    assert image.read_bytes() == compile_model(source, Wishes(labels=("person",), anchors=ANCHORS)).image
+    for wrong in ("", "2,3 5", "2,3 /", "2,3,4", "a,b", "0,3", "-1,2", "5000,3"):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([*words[:-1], f"--anchors={wrong}"])
+        assert ended.value.code == 2
+        assert "anchors" in capsys.readouterr().err
