@@ -33,6 +33,7 @@ examples:
   fk-ground flash flash.bin --extract frames --plot wear.png
   fk-ground flash card.img --chip h7 --json
   fk-ground flash card.img --segment-size 4096 --program-unit 256
+  fk-ground flash whole_chip.img --offset 1048576
 
 Without --chip or --segment-size the dump's own records tell where its segments lie.
 A frame is whole if the flight store would give it out; recovered if the store has
@@ -47,10 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `fk-ground flash`."""
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("dump", type=Path, metavar="FILE", help="the bytes of the region, from its first on")
+    parser.add_argument("dump", type=Path, metavar="FILE", help="the bytes of the region")
     parser.add_argument("--chip", choices=CHIPS, help="the chip that the dump is of")
     parser.add_argument("--segment-size", type=int, metavar="N", help="bytes that one erase clears")
     parser.add_argument("--program-unit", type=int, metavar="N", help="bytes that are programmed at once")
+    parser.add_argument("--offset", type=int, default=0, metavar="N", help="where the region starts in FILE")
     parser.add_argument("--extract", type=Path, metavar="DIR", help="folder for the pictures")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="picture of the wear map")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -64,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"{options.dump}: {problem}; name a raw dump, such as the flash.bin of a run")
     if options.dump.stat().st_size > DUMP_MAX:
         raise UserError(f"{options.dump}: over {DUMP_MAX:,} bytes; cut the store's region out of it")
-    data = options.dump.read_bytes()
+    data = options.dump.read_bytes()[options.offset :]
     layout = _layout(options, data)
     contents = read(data, layout)
     if options.extract:
@@ -85,6 +87,8 @@ def _check(options: argparse.Namespace) -> None:
         raise UserError("--program-unit: needs --segment-size beside it")
     if options.segment_size is not None:
         flash_layout.check(options.segment_size, options.program_unit)
+    if options.offset < 0:
+        raise UserError(f"--offset {options.offset}: is a number of bytes from the start of FILE, 0 or more")
     if options.extract and options.extract.exists() and not options.extract.is_dir():
         raise UserError(f"{options.extract}: is a file; name a folder for the pictures")
 
@@ -113,6 +117,12 @@ def _layout(options: argparse.Namespace, data: bytes) -> Layout:
     if version is not None:
         raise UserError(
             f"{options.dump}: a store of version {version}; this program reads version {STORE_VERSION}"
+        )
+    start = flash_layout.start_of(data)
+    if start:
+        start += options.offset
+        raise UserError(
+            f"{options.dump}: the store's region starts at byte {start} of it: add --offset {start}"
         )
     if not data.strip(b"\xff"):
         raise UserError(f"{options.dump}: no store found: every byte is FF, so nothing was ever stored here")

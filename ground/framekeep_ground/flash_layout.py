@@ -21,6 +21,7 @@ from framekeep_ground.formats import (
 SEGMENT_MIN = 1024  # bytes
 SEGMENTS_MIN, SEGMENTS_MAX = 8, 0x7FFF
 GRAIN_MIN, GRAIN_MAX = 8, 256
+TRIED_MAX = 16  # records whose number is searched for
 
 Bank = tuple[int, int]  # bytes of a segment, and how many of that size follow each other; 0 = the rest
 
@@ -94,6 +95,15 @@ def find(data: bytes, banks: Sequence[Bank] = (), unit: int | None = None) -> La
     (best, grain, count), _ = max(votes.items(), key=lambda item: item[1])
     segments = itertools.takewhile(lambda s: s[0] < len(data), itertools.islice(_walk(best), count))
     return Layout(tuple(segments), count, grain)
+
+
+def start_of(data: bytes) -> int | None:
+    """Where the region of one of the first clean records starts, in a dump of more than the region."""
+    for address, size, clean in itertools.islice(_candidates(data), TRIED_MAX):
+        for number in range(min(address // size + 1, clean.segment_count)):
+            if clean_record(data[address : address + StoreClean.sizeof()], number, size):
+                return int(address - number * size)
+    return None
 
 
 def other_version(data: bytes) -> int | None:

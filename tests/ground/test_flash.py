@@ -363,6 +363,24 @@ def test_a_segment_beyond_the_count_that_it_names_is_foreign(
     assert "no store found" in one_line(capsys)
 
 
+def test_a_region_in_a_dump_of_the_whole_chip_is_pointed_at(
+    dump: tuple[Path, History], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "chip.img"
+    path.write_bytes(random.Random(3).randbytes(12288) + dump[0].read_bytes() + b"\xff" * 5000)
+    assert main(["flash", str(path)]) == 2
+    assert "starts at byte 12288 of it: add --offset 12288" in one_line(capsys)
+    assert main(["flash", str(path), "--offset", "8192"]) == 2
+    assert "starts at byte 12288 of it" in one_line(capsys)
+    assert main(["flash", str(path), "--offset", "-1"]) == 2
+    one_line(capsys)
+    assert main(["flash", str(path), "--offset", "12288", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert main(["flash", str(dump[0]), "--json"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert found["frames"] == alone["frames"] and found["segments"] == alone["segments"]
+
+
 def test_what_is_no_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["flash", str(tmp_path)]) == 2
     assert "a folder; name a raw dump" in one_line(capsys)
