@@ -213,9 +213,14 @@ static int program_flash(void *ctx, uint32_t address, const uint8_t *data, uint3
 static void tear_erase(fk_flash_emulator *e, uint32_t segment, uint32_t address, uint32_t size)
 {
     e->unsettled[segment] = 1;
+    /* bytes by themselves, or neighbours alike: what is left may hold whole records */
+    uint32_t alike = 1u << fk_flash_emulator_random(e) % 12;
+    uint8_t gone = 0;
     for (uint32_t i = address; i < address + size; i++) {
         uint8_t r = (uint8_t)fk_flash_emulator_random(e);
-        if (e->tear == FK_TEAR_PREFIX && (r & 1))
+        if (i % alike == 0)
+            gone = r & 1;
+        if (e->tear == FK_TEAR_PREFIX && gone)
             e->cells[i] = 0xFF;
         if (e->tear == FK_TEAR_ALL_BUT)
             e->cells[i] |= r;

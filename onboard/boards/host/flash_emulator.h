@@ -42,7 +42,7 @@ typedef enum {
     FK_TEAR_ALL_BUT  = 3, /* all but the last byte                                     */
     FK_TEAR_COMPLETE = 4, /* everything: only the answer was lost                      */
     FK_TEAR_MODELS   = 5
-    /* an erase: 0 nothing, 1 a random part of the bytes, 2 cells that read differently
+    /* an erase: 0 nothing, 1 a random part of the bytes or of blocks of them, 2 cells that read differently
        each time, 3 a random part of the bits, 4 everything */
 } fk_tear;
 
