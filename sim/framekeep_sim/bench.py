@@ -75,6 +75,12 @@ def _print(title: str, report: Report) -> None:
     """One table: rows where the report has rows, else its figures by name."""
     console = Console(width=None if Console().is_terminal else 200)
     rows = report.get("rows")
+    if "profiles" in report:
+        from framekeep_sim import bench_store
+
+        rows = bench_store.rows(report)
+        report = {name: value for name, value in report.items() if not isinstance(value, Mapping)}
+    beside = {} if rows is None else {name: value for name, value in report.items() if name != "rows"}
     if rows is None:
         rows = [{"figure": name, "value": value} for name, value in _flat(report)]
     names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
@@ -85,9 +91,8 @@ def _print(title: str, report: Report) -> None:
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in names))
     console.print(table)
-    for name, value in report.items():
-        if name != "rows" and "rows" in report:
-            console.print(f"{name.replace('_', ' ')}: {_cell(value)}")
+    for name, value in beside.items():
+        console.print(f"{name.replace('_', ' ')}: {_cell(value)}")
 
 
 def _flat(report: Report, prefix: str = "") -> Sequence[tuple[str, Any]]:

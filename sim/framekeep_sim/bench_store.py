@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,23 @@ def run_littlefs(frames: int) -> dict[str, Any]:
 def ratios(row: dict[str, Any], peer: dict[str, Any]) -> dict[str, float]:
     """Each figure of `row` as a multiple of the peer's."""
     return {name: row[name] / peer[name] for name in COMPARED if name in row and peer.get(name)}
+
+
+def rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The report as a table: ours, the peer's, and what the peer's row is held against."""
+    littlefs = report["littlefs"]
+    named = [(f"framekeep, {name}", row) for name, row in report["profiles"].items()]
+    for setup in bench_littlefs.SETUPS:
+        if setup.name in littlefs:
+            row = littlefs[setup.name]
+            named += [
+                (f"littlefs {littlefs['version']}, {setup.name.replace('_', ' ')}", row),
+                (f"  after {min(report['frames'], REFERENCE_FRAMES):,} frames", row["early"]),
+                ("  measured apart", row["reference"]),
+            ]
+    if "missing" in littlefs:
+        named.append((f"littlefs: {littlefs['missing']}", {}))
+    return [{"store": name} | {key: row.get(key) for key in COMPARED} for name, row in named]
 
 
 # --- What it takes on a microcontroller -------------------------------------------------------------

@@ -1,12 +1,13 @@
 """The store's bench: its workload, its peer, what it reports."""
 
 import itertools
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 from framekeep_onboard.store import FlashEmulator, Profile
-from framekeep_sim import bench_store
+from framekeep_sim import bench, bench_store
 from framekeep_sim.bench_littlefs import SETUPS, Setup, Unavailable, Volume
 from framekeep_sim.bench_littlefs import run as run_littlefs
 from framekeep_sim.store_workload import SIZE, Kept, Offer, picture, workload
@@ -105,3 +106,29 @@ def test_littlefs_comes_out_as_it_did_when_measured_apart() -> None:
     of = bench_store.ratios(row, reference)
     for name in ("wa_program", "wear_max_over_mean", "wear_cv", "payload_kept", "mount_ms"):
         assert of[name] == pytest.approx(1, abs=0.05), name
+
+
+def test_the_report_and_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = bench_store.run(300)
+    assert whole["profiles"].keys() == {"chain", "packed"}
+    for row in whole["profiles"].values():
+        assert row.keys() >= KEYS | {"worst_store_idle_ms"}
+    assert whole["ratios"].keys() == {
+        f"{ours}/littlefs {peer}" for ours in ("chain", "packed") for peer in ("cache_512", "cache_4096")
+    }
+    bench._print("store", whole)
+    told = capsys.readouterr().out
+    for line in ("framekeep, chain", "framekeep, packed", "cache 512", "after 300 frames", "measured apart"):
+        assert line in told
+    assert "code bytes" in told and "ram bytes" in told and "{" not in told
+
+
+def test_without_littlefs_the_report_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "littlefs.lfs", None)
+    whole = bench_store.run(50)
+    assert "pip install littlefs-python" in whole["littlefs"]["missing"]
+    assert whole["ratios"] == {}
+    bench._print("store", whole)
+    assert "littlefs-python is not installed" in capsys.readouterr().out.replace("\n", " ")
