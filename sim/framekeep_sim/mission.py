@@ -20,8 +20,8 @@ from framekeep_ground.formats import (
     POLICY_MAGIC,
     POLICY_MASKS_MAX,
     POLICY_VERSION,
+    STORE_RECORD_MIN,
     Policy,
-    StoreClean,
 )
 
 from framekeep_sim.errors import UserError
@@ -159,7 +159,7 @@ class Store:
     @property
     def room(self) -> int:
         """Bytes that pictures may take at most: what is neither the log's nor kept free to work in."""
-        head = -(-int(StoreClean.sizeof()) // self.program_unit) * self.program_unit  # begins each segment
+        head = -(-STORE_RECORD_MIN // self.program_unit) * self.program_unit  # of a segment: its clean record
         busy = self.log_segments + SEGMENTS_WORK + max(0, self.spare_segments - SPARE)
         free = (self.segment_count - busy) * self.segment_size - self.segment_count * head
         return max(0, free) * (self.fill or FILL[self.layout]) // 256
