@@ -13,7 +13,7 @@ from tests.store.trial import exhaust, walk
 
 # Seeds and steps in the gate: some 70,000 cuts, most of them where a second of computing holds most.
 WALKS = {
-    "tiny": (8, 4000), "tiny-ecc": (8, 4000), "tiny-mixed": (4, 4000), "l4": (6, 4000), "nor": (3, 4000),
+    "tiny": (8, 4000), "tiny-ecc": (8, 4000), "tiny-mixed": (4, 4000), "l4": (5, 4000), "nor": (2, 4000),
     "nor-page": (2, 4000), "u5": (1, 4000), "h7": (1, 2000), "f4": (1, 800),
 }  # fmt: skip
 
