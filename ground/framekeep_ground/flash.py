@@ -172,7 +172,7 @@ def _frame_facts(frame: Frame) -> dict[str, Any]:
     return {name: getattr(frame, name) for name in names} | {
         "time": iso_time(frame.time),
         "model_id": frame.model_id.hex(),
-        "generation": frame.generation,
+        "copy": frame.copy,
         "segments": frame.segments,
     }
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from framekeep_ground.errors import UserError
 from framekeep_ground.formats import (
+    STORE_CRC,
     STORE_KIND_CLEAN,
     STORE_MAGIC,
     STORE_PLACES_MAX,
+    STORE_RECORD_MIN,
     STORE_VERSION,
     StoreClean,
 )
@@ -63,18 +65,23 @@ def grain_of(unit: int, largest: int) -> int:
     return grain
 
 
+def sealed(record: bytes, number: int) -> bool:
+    """Whether a whole record, from its CRC to its last byte, is valid in that segment."""
+    return int.from_bytes(record[:STORE_CRC], "big") == zlib.crc32(record[STORE_CRC:], seed(number))
+
+
 def clean_record(block: bytes, number: int, size: int, grain: int | None = None) -> Any:
-    """The clean record at the start of a segment, or None if there is no valid one."""
-    head = block[: StoreClean.sizeof()]
-    if len(head) < StoreClean.sizeof() or head[:4] != _START:
+    """The clean record at the end of a segment, or None if there is no valid one."""
+    tail = block[size - STORE_RECORD_MIN : size]
+    if len(tail) < STORE_RECORD_MIN or tail[-4:] != _END:
         return None
-    clean = StoreClean.parse(head)
-    if clean.crc32 != zlib.crc32(head[:-4], seed(number)) or 1 << clean.size_log2 % 32 != size:
+    clean = StoreClean.parse(tail[STORE_CRC:])
+    if not sealed(tail, number) or 1 << clean.size_log2 % 32 != size:
         return None
     return clean if grain is None or 1 << clean.grain_log2 % 32 == grain else None
 
 
-_START = STORE_MAGIC.to_bytes(2, "big") + bytes([STORE_VERSION, STORE_KIND_CLEAN])
+_END = STORE_MAGIC.to_bytes(2, "big") + bytes([STORE_VERSION, STORE_KIND_CLEAN])
 
 
 def find(data: bytes, banks: Sequence[Bank] = (), unit: int | None = None) -> Layout | None:
@@ -88,7 +95,7 @@ def find(data: bytes, banks: Sequence[Bank] = (), unit: int | None = None) -> La
             number = _number_at(its_banks, address, size)
             if number is None or number >= clean.segment_count:
                 continue
-            if clean_record(data[address : address + StoreClean.sizeof()], number, size):
+            if clean_record(data[address : address + size], number, size):
                 votes[its_banks, grain, clean.segment_count] += 1
     if not votes:
         return None
@@ -108,9 +115,9 @@ def start_of(data: bytes) -> int | None:
 
 def other_version(data: bytes) -> int | None:
     """The version that most records of another format's version name."""
-    starts = _starts(data)
-    at_all = (starts[:, 0] == _START[0]) & (starts[:, 1] == _START[1]) & (starts[:, 3] == _START[3])
-    versions = Counter(starts[at_all & (starts[:, 2] != STORE_VERSION), 2].tolist())
+    found = _pieces(data)[:, -4:]
+    at_all = (found[:, 0] == _END[0]) & (found[:, 1] == _END[1]) & (found[:, 3] == _END[3])
+    versions = Counter(found[at_all & (found[:, 2] != STORE_VERSION), 2].tolist())
     return int(versions.most_common(1)[0][0]) if versions else None
 
 
@@ -122,26 +129,26 @@ def check(segment_size: int, unit: int | None) -> None:
         raise UserError(f"--program-unit {unit}: must be a power of two, 1..{GRAIN_MAX}")
 
 
-def _starts(data: bytes) -> Any:
-    """The first 32 bytes wherever a segment may begin."""
+def _pieces(data: bytes) -> Any:
+    """The data in pieces, such that segments begin and end with one."""
     whole = len(data) // SEGMENT_MIN * SEGMENT_MIN
-    return np.frombuffer(data, np.uint8, whole).reshape(-1, SEGMENT_MIN)[:, :32]
+    return np.frombuffer(data, np.uint8, whole).reshape(-1, SEGMENT_MIN)
 
 
 def _candidates(data: bytes) -> Iterator[tuple[int, int, Any]]:
     """Address, segment size and record of what looks like a clean record."""
-    hits = (_starts(data)[:, :4] == np.frombuffer(_START, np.uint8)).all(axis=1)
+    hits = (_pieces(data)[:, -4:] == np.frombuffer(_END, np.uint8)).all(axis=1)
     for index in np.flatnonzero(hits).tolist():
-        address = index * SEGMENT_MIN
-        clean = StoreClean.parse(data[address : address + StoreClean.sizeof()])
+        end = (index + 1) * SEGMENT_MIN
+        clean = StoreClean.parse(data[end - StoreClean.sizeof() : end])
         size, grain = 1 << clean.size_log2 % 32, 1 << clean.grain_log2 % 32
         if (
-            size >= SEGMENT_MIN
+            SEGMENT_MIN <= size <= end
             and GRAIN_MIN <= grain <= GRAIN_MAX
             and size // grain <= STORE_PLACES_MAX
             and SEGMENTS_MIN <= clean.segment_count <= SEGMENTS_MAX
         ):
-            yield address, size, clean
+            yield end - size, size, clean
 
 
 def _walk(banks: Sequence[Bank]) -> Iterator[tuple[int, int]]:

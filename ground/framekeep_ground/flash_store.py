@@ -10,17 +10,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from framekeep_ground import formats
+from construct import Container
+
 from framekeep_ground.flash_layout import Layout, clean_record
-from framekeep_ground.flash_records import Record, is_clean, record_at, records
+from framekeep_ground.flash_records import CHUNKS, Record, is_clean, payload, record_at, records
 from framekeep_ground.formats import (
-    STORE_KIND_CHUNK,
+    STORE_FLAG_SENT,
     STORE_KIND_COMMIT,
     STORE_KIND_LOG,
     STORE_KIND_MARKS,
-    STORE_MARK_DELETED,
-    STORE_MARK_RETIRED,
     STORE_MARK_SENT,
+    STORE_RECORD_MIN,
+    StoreMeta,
 )
 
 STATES = ("live", "dead", "clean", "ring", "blank", "lost", "retired")
@@ -50,7 +51,7 @@ class Frame:
     tag: int
     box: tuple[int, int, int, int]
     model_id: bytes
-    generation: int
+    copy: int  # how often it was moved
     segments: tuple[int, ...]
     verified: int  # bytes of the picture in chunks that verify
     picture: bytes  # empty where damaged
@@ -102,7 +103,7 @@ class Contents:
 
 
 def newer(a: int, b: int) -> bool:
-    """Whether generation or number `a` came after `b`: they may wrap."""
+    """Whether number `a` came after `b`: they may wrap."""
     return 0 < (a - b) % (1 << 32) < 1 << 31
 
 
@@ -113,20 +114,20 @@ class _Reader:
     commits: dict[int, list[Record]] = field(default_factory=dict)
     marks: dict[int, list[Any]] = field(default_factory=dict)
     log: list[Record] = field(default_factory=list)
-    retired: set[int] = field(default_factory=set)
+    retired: set[tuple[int, int]] = field(default_factory=set)  # segment and lap
 
     def segment(self, number: int) -> Segment:
         """Looks through a segment; collects what it holds."""
         address, size = self.layout.segments[number]
         block = self.layout.block(self.data, number)
         clean = clean_record(block, number, size, self.layout.grain)
-        found = list(records(block, number, self.layout.grain))
+        found = list(records(block, number, size, self.layout.grain))
         for record in found:
             self.collect(record)
         state = "dead"
         if clean is None:
             state = "lost" if block.strip(b"\xff") else "blank"
-        elif is_clean(block, self.layout.grain):
+        elif is_clean(block, size, self.layout.grain):
             state = "clean"
         elif found and found[0].kind == STORE_KIND_LOG:
             state = "ring"
@@ -139,91 +140,106 @@ class _Reader:
             self.log.append(record)
         elif record.kind == STORE_KIND_MARKS:
             for mark in record.parts():
-                if mark.type_place >> 14 == STORE_MARK_RETIRED:
-                    self.retired.add(mark.segment)
+                if mark.frame_id == 0:
+                    self.retired.add((mark.segment, mark.lap))
                 else:
                     self.marks.setdefault(mark.frame_id, []).append(mark)
 
-    def is_marked(self, commit: Record, kind: int) -> bool:
+    def is_marked(self, segments: list[Segment], frame_id: int, sent: bool) -> bool:
+        """Whether a mark that has not served yet says that the frame was sent, or deleted."""
         return any(
-            mark.type_place >> 14 == kind and not newer(commit.head.generation, mark.generation)
-            for mark in self.marks.get(commit.head.frame_id, ())
+            bool(mark.segment & STORE_MARK_SENT) == sent
+            and self.lap(segments, mark.segment & ~STORE_MARK_SENT, mark.lap)
+            for mark in self.marks.get(frame_id, ())
         )
 
-    def chunk(self, commit: Record, extent: Any, offset: int) -> bytes | None:
+    def chunk(self, commit: Record, extent: Any, number: int) -> bytes | None:
         """The bytes that an extent names, if all about them is right."""
         if extent.segment >= len(self.layout.segments):
             return None
         block = self.layout.block(self.data, extent.segment)
         chunk = record_at(block, extent.segment, extent.place, self.layout.grain)
-        if chunk is None or chunk.kind != STORE_KIND_CHUNK:
+        if chunk is None or chunk.kind not in CHUNKS:
             return None
         h = chunk.head
-        if (h.frame_id, h.offset, h.length) != (commit.head.frame_id, offset, extent.length):
+        if (h.frame_id, h.number, h.length) != (commit.head.frame_id, number, extent.length):
             return None
-        return chunk.body if zlib.crc32(chunk.body) == h.payload_crc32 else None
+        piece = payload(block, chunk, self.layout.grain)
+        return piece if zlib.crc32(piece) == h.payload_crc32 else None
+
+    def extents(self, segments: list[Segment], commit: Record) -> list[Any]:
+        """Where the chunks lie, the one that the commit itself records included."""
+        listed = commit.parts()
+        if commit.head.length:
+            lap = (segments[commit.segment].wear or 0) & 0xFFFF
+            own = {"segment": commit.segment, "place": commit.place, "lap": lap}
+            listed.append(Container(**own, length=commit.head.length))
+        return listed
 
     def frame(self, commits: list[Record], segments: list[Segment]) -> tuple[Frame, Record] | None:
         """The newest whole copy of a frame; else what is known of the newest; None if it is gone."""
+        if self.is_marked(segments, commits[0].head.frame_id, sent=False):
+            return None
         damaged: tuple[Frame, Record] | None = None
         first = True  # the store sees the newest that it can reach, and no other
-        ordered = sorted(
-            commits, key=lambda c: (c.head.generation - commits[0].head.generation + (1 << 31)) % (1 << 32)
-        )
+        base = commits[0].head.copy_number
+        ordered = sorted(commits, key=lambda c: (c.head.copy_number - base + (1 << 15)) % (1 << 16))
         for commit in reversed(ordered):
-            if self.is_marked(commit, STORE_MARK_DELETED):
-                continue
-            extents = commit.parts()
-            laps = [self.lap(segments, e) for e in extents]
-            if any(lap is False for lap in laps) or sum(e.length for e in extents) != commit.head.size:
+            extents = self.extents(segments, commit)
+            laps = [self.lap(segments, e.segment, e.lap) for e in extents]
+            if any(lap is False for lap in laps):
                 continue  # one of its segments was erased since
             reachable = all(laps) and self.state(segments, commit.segment) == "dead"
-            # what a retired segment holds was moved or forgotten before the erase that failed
-            reachable = reachable and self.retired.isdisjoint([commit.segment, *(e.segment for e in extents)])
-            pieces, offset = [], 0
-            for extent in extents:
-                pieces.append(self.chunk(commit, extent, offset))
-                offset += extent.length
-            picture = b"".join(piece for piece in pieces if piece is not None)
-            whole = None not in pieces and zlib.crc32(picture) == commit.head.picture_crc32
+            pieces = [self.chunk(commit, extent, number) for number, extent in enumerate(extents)]
+            stream = b"".join(piece for piece in pieces if piece is not None)
+            meta, picture = stream[: StoreMeta.sizeof()], stream[StoreMeta.sizeof() :]
+            whole = None not in pieces and len(meta) == StoreMeta.sizeof()
+            whole = whole and zlib.crc32(picture) == StoreMeta.parse(meta).picture_crc32
             if whole:
                 status = "whole" if reachable and first else "recovered"
-                return self.describe(commit, status, len(picture), picture), commit
+                return self.describe(segments, commit, status, meta, picture), commit
             if damaged is None and (reachable or picture):
-                damaged = self.describe(commit, "damaged", len(picture), b""), commit
+                if pieces[0] is None:
+                    meta, picture = b"", stream
+                damaged = self.describe(segments, commit, "damaged", meta, picture), commit
             first = first and not reachable
         return damaged
 
-    def lap(self, segments: list[Segment], extent: Any) -> bool | None:
-        """Whether a segment is in the lap that an extent names; None if nothing tells."""
-        if extent.segment >= self.layout.count:
+    def lap(self, segments: list[Segment], segment: int, lap: int) -> bool | None:
+        """Whether a segment is in that lap; None if nothing tells."""
+        if segment >= self.layout.count or (segment, lap) in self.retired:
             return False
-        if extent.segment >= len(segments):
+        if segment >= len(segments):
             return None
-        wear = segments[extent.segment].wear
-        return None if wear is None else wear & 0xFFFF == extent.lap
+        wear = segments[segment].wear
+        return None if wear is None else wear & 0xFFFF == lap
 
     def state(self, segments: list[Segment], number: int) -> str:
         return segments[number].state
 
-    def describe(self, commit: Record, status: str, verified: int, picture: bytes) -> Frame:
-        h = commit.head
+    def describe(
+        self, segments: list[Segment], commit: Record, status: str, meta: bytes, picture: bytes
+    ) -> Frame:
+        """A frame; without its meta, which lies before the picture, some of it is not known."""
+        h, extents = commit.head, self.extents(segments, commit)
+        m = StoreMeta.parse(meta.ljust(StoreMeta.sizeof(), b"\0"))
+        sent = bool(h.flags & STORE_FLAG_SENT) or self.is_marked(segments, h.frame_id, sent=True)
         return Frame(
             frame_id=h.frame_id,
             status=status,
             value=h.value,
             class_index=h.class_index,
-            score=h.score,
-            size=h.size,
-            time=h.time,
-            sent=bool(h.flags & 1) or self.is_marked(commit, STORE_MARK_SENT),
-            tag=h.tag,
-            box=(h.box.x, h.box.y, h.box.width, h.box.height),
-            model_id=h.model_id,
-            generation=h.generation,
-            segments=tuple(dict.fromkeys([*(e.segment for e in commit.parts()), commit.segment])),
-            verified=verified,
-            picture=picture,
+            score=m.score,
+            size=sum(e.length for e in extents) - StoreMeta.sizeof(),
+            time=m.time,
+            sent=sent,
+            tag=m.tag,
+            box=(m.box.x, m.box.y, m.box.width, m.box.height),
+            model_id=m.model_id,
+            copy=h.copy_number,
+            segments=tuple(dict.fromkeys([*(e.segment for e in extents), commit.segment])),
+            verified=len(picture),
+            picture=b"" if status == "damaged" else picture,
         )
 
 
@@ -243,17 +259,27 @@ def read(data: bytes, layout: Layout) -> Contents:
     for segment in segments:
         if segment.live:
             segment.state = "live"
-        elif segment.number in reader.retired and segment.state in ("dead", "blank", "lost"):
+        elif _was_given_up(reader, segment):
             segment.state = "retired"
     return Contents(layout, tuple(frames), _log(reader.log), tuple(segments))
 
 
+def _was_given_up(reader: _Reader, segment: Segment) -> bool:
+    laps = {lap for number, lap in reader.retired if number == segment.number}
+    if segment.state == "dead":
+        return (segment.wear or 0) & 0xFFFF in laps
+    return segment.state in ("blank", "lost") and bool(laps)
+
+
 def _account(reader: _Reader, segments: list[Segment], commit: Record) -> None:
-    grain = reader.layout.grain
-    segments[commit.segment].live += commit.grains * grain
-    for extent in commit.parts():
-        bytes_ = formats.StoreChunk.sizeof() + extent.length
-        segments[extent.segment].live += -(-bytes_ // grain) * grain
+    def grains(size: int) -> int:
+        return -(-size // reader.layout.grain) * reader.layout.grain
+
+    # as the flight store counts: the record of each chunk, then what the commit has beside that
+    for extent in reader.extents(segments, commit):
+        segments[extent.segment].live += grains(STORE_RECORD_MIN) + grains(extent.length)
+    beside = 0 if commit.head.length else STORE_RECORD_MIN
+    segments[commit.segment].live += grains(beside + len(commit.body))
 
 
 def _log(found: list[Record]) -> tuple[LogRecord, ...]:

@@ -19,6 +19,7 @@ from construct import (
     Int8ub,
     Int16ub,
     Int32ub,
+    Int64ub,
     Struct,
 )
 
@@ -199,96 +200,92 @@ Policy = Struct(
 
 STORE_MAGIC = 0x464B  # "FK"
 STORE_VERSION = 1
-# First byte of a record (fourth of a clean record). Any two differ in four bits, and from 00 and FF.
+# Last byte of a record. Any two differ in four bits, and from 00 and FF.
 STORE_KIND_CLEAN = 0x0F
 STORE_KIND_CHUNK = 0x33
 STORE_KIND_COMMIT = 0x3C
 STORE_KIND_MARKS = 0x55
 STORE_KIND_LOG = 0x5A
-STORE_CRC = 4  # bytes of the CRC-32 that ends every record
-STORE_RECORD_MIN = 24  # bytes of the smallest record: so many FF bytes end a segment's records
+STORE_KIND_FULL = 0x66  # a chunk that leaves no room for another record in its segment
+STORE_CRC = 4  # bytes of the CRC-32 that begins every record
+STORE_RECORD_MIN = 24  # bytes of a record without a body
 STORE_PLACES_MAX = 0x4000  # grains of a segment
-STORE_CHUNK_MAX = 4096  # bytes of a picture in one chunk
+STORE_CHUNK_MAX = 4096  # bytes of a frame in one chunk
 STORE_EXTENTS_MAX = 48  # chunks of a frame
-STORE_MARKS_MAX = 16  # marks of one record
-STORE_LOG_MAX = 240  # bytes of one record of the ring
-STORE_MARK_SENT = 0
-STORE_MARK_DELETED = 1
-STORE_MARK_RETIRED = 2
-STORE_MARK_IDS = 3
+STORE_LOG_MAX = 240  # bytes of one record of the ring, or of marks
+STORE_FLAG_SENT = 1  # of a commit
+STORE_MARK_SENT = 0x8000  # of a mark's segment
 
+# What stands after a record's CRC and body: five words, the last byte says the kind.
 StoreClean = Struct(
-    "magic" / Int16ub * "0x464B: FK",
-    "version" / Int8ub * "1",
-    "kind" / Int8ub * "0x0F",
     "erase_count" / Int32ub * "of this segment, this erase included",
-    "generation" / Int32ub * "counts up with every write of the store",
+    "reserved" / Int32ub * "0",
     "next_id" / Int32ub * "above every frame id in use at the time; 0 = all are used up",
     "size_log2" / Int8ub * "of the segment's bytes",
     "grain_log2" / Int8ub * "of the grain's bytes",
     "segment_count" / Int16ub * "of the region",
-    "crc32" / Int32ub * "over the segment's number and the bytes before it",
+    "magic" / Int16ub * "0x464B: FK",
+    "version" / Int8ub * "1",
+    "kind" / Int8ub * "0x0F",
 )
 
 StoreChunk = Struct(
-    "kind" / Int8ub * "0x33",
-    "number" / Int8ub * "of the chunk in its frame, from 0",
-    "length" / Int16ub * "bytes of the picture that follow this header, 1..4096",
     "frame_id" / Int32ub * "as in its decision record",
-    "generation" / Int32ub * "when it was written",
-    "offset" / Int32ub * "of its first byte in the picture",
-    "payload_crc32" / Int32ub * "of the bytes that follow, as zlib computes it",
-    "crc32" / Int32ub * "over the segment's number and the bytes of this header before it",
-)
-
-StoreCommit = Struct(
-    "kind" / Int8ub * "0x3C",
-    "extent_count" / Int8ub * "chunks of the frame, 1..48: so many extents follow, then a CRC-32",
+    "place" / Int16ub * "grains from the start of the segment to the chunk's bytes",
     "value" / Int16ub * "what ranks the frame, 0..65535",
-    "frame_id" / Int32ub * "as in its decision record",
-    "generation" / Int32ub * "of two commits of one frame the newer counts",
-    "size" / Int32ub * "bytes of the picture: the sum of its extents",
-    "picture_crc32" / Int32ub * "of the whole picture, as zlib computes it",
-    "time" / BytesInteger(6) * "when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC",
     "class_index" / Int8ub * "the class that decided",
-    "score" / Int8ub * "of that class, 0..255",
-    "box" / Box * "where the object is",
-    "model_id" / Bytes(8) * "first 8 bytes of the SHA-256 of the source model",
-    "flags" / Int8ub * "bit 0: was sent before this commit was written; others 0",
-    "tag" / Int8ub * "the caller's own",
-    "reserved" / Int16ub * "0",
+    "flags" / Int8ub * "bit 0, in a commit: was sent before it was written; others 0",
+    "copy_number" / Int16ub * "of two commits of one frame the newer counts; wraps",
+    "payload_crc32" / Int32ub * "of the chunk's bytes, as zlib computes it",
+    "length" / Int16ub * "of the chunk's bytes, 0..4096; 0 only in a commit, which then has no chunk",
+    "number" / Int8ub * "of the chunk in its frame, from 0; in a commit so many extents stand before this",
+    "kind" / Int8ub * "0x33 chunk, 0x66 chunk after which no record fits, 0x3C commit",
 )
 
 StoreExtent = Struct(
     "segment" / Int16ub * "where the chunk lies",
-    "place" / Int16ub * "grains from the start of that segment to the chunk's header",
+    "place" / Int16ub * "grains from the start of that segment to the end of the chunk's record",
     "lap" / Int16ub * "low 16 bits of that segment's erase count",
-    "length" / Int16ub * "bytes of the picture in it",
+    "length" / Int16ub * "of the chunk's bytes",
+)
+
+StoreMeta = Struct(
+    "time" / Int64ub * "when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC",
+    "picture_crc32" / Int32ub * "of the whole picture, as zlib computes it",
+    "value" / Int16ub * "what ranks the frame, 0..65535",
+    "box" / Box * "where the object is",
+    "class_index" / Int8ub * "the class that decided",
+    "score" / Int8ub * "of that class, 0..255",
+    "tag" / Int8ub * "the caller's own",
+    "reserved" / Int8ub * "0",
+    "model_id" / Bytes(8) * "first 8 bytes of the SHA-256 of the source model",
+    "crc32" / Int32ub * "of the bytes before it, as zlib computes it",
 )
 
 StoreMarks = Struct(
+    "reserved" / Int32ub * "0",
+    "reserved2" / Int32ub * "0",
+    "next_id" / Int32ub * "above every frame id in use at the time; 0 = all are used up",
+    "reserved3" / Int32ub * "0",
+    "size" / Int16ub * "0..240: so many bytes (StoreMark) stand before this",
+    "reserved4" / Int8ub * "0",
     "kind" / Int8ub * "0x55",
-    "count" / Int8ub * "1..16: so many marks follow, then a CRC-32",
-    "reserved" / Int16ub * "0",
-    "generation" / Int32ub * "when it was written",
 )
 
 StoreMark = Struct(
-    "frame_id" / Int32ub * "whom it concerns",
-    "generation" / Int32ub * "of the commit that it concerns, and of older ones of that frame",
-    "segment" / Int16ub * "where that commit lies",
-    "type_place"
-    / Int16ub
-    * "high 2 bits: 0 sent, 1 deleted, 2 segment retired, 3 id in use; low 14: its place",
+    "frame_id" / Int32ub * "whom it concerns; 0: all that is in the segment, which was given up",
+    "segment" / Int16ub * "where the commit of that frame lies; bit 15: 1 it was sent, 0 it was deleted",
+    "lap" / Int16ub * "low 16 bits of that segment's erase count",
 )
 
 StoreLog = Struct(
-    "kind" / Int8ub * "0x5A",
-    "size" / Int8ub * "1..240: so many bytes follow, then a CRC-32",
-    "reserved" / Int16ub * "0",
     "number" / Int32ub * "counts the records of the ring, wraps at 2^32",
     "sent_below" / Int32ub * "all records before this number were sent",
     "next_id" / Int32ub * "above every frame id in use at the time; 0 = all are used up",
+    "reserved" / Int32ub * "0",
+    "size" / Int16ub * "1..240: so many bytes stand before this",
+    "reserved2" / Int8ub * "0",
+    "kind" / Int8ub * "0x5A",
 )
 
 # --- The registry: which format is written where --------------------------------------------------
@@ -333,8 +330,8 @@ FORMATS: tuple[Format, ...] = (
     Format("PolicyRect", PolicyRect, "FK_POLICY_RECT", SPEC),
     Format("StoreClean", StoreClean, "FK_STORE_CLEAN", SPEC),
     Format("StoreChunk", StoreChunk, "FK_STORE_CHUNK", SPEC),
-    Format("StoreCommit", StoreCommit, "FK_STORE_COMMIT", SPEC),
     Format("StoreExtent", StoreExtent, "FK_STORE_EXTENT", SPEC),
+    Format("StoreMeta", StoreMeta, "FK_STORE_META", SPEC),
     Format("StoreMarks", StoreMarks, "FK_STORE_MARKS", SPEC),
     Format("StoreMark", StoreMark, "FK_STORE_MARK", SPEC),
     Format("StoreLog", StoreLog, "FK_STORE_LOG", SPEC),
@@ -356,6 +353,17 @@ CONSTANTS: tuple[Constant, ...] = (
     Constant("FK_PACKET_SUBTYPE_THUMBNAIL", SUBTYPE_THUMBNAIL, "a Thumbnail follows"),
     Constant("FK_POLICY_MAGIC_VALUE", POLICY_MAGIC, "FKPO"),
     Constant("FK_POLICY_VERSION_VALUE", POLICY_VERSION, "of the policy's layout"),
+    Constant("FK_STORE_MAGIC", STORE_MAGIC, "FK"),
+    Constant("FK_STORE_VERSION", STORE_VERSION, "of the store's layout"),
+    Constant("FK_STORE_KIND_CLEAN", STORE_KIND_CLEAN, "last byte of a record: a StoreClean"),
+    Constant("FK_STORE_KIND_CHUNK", STORE_KIND_CHUNK, "a StoreChunk"),
+    Constant("FK_STORE_KIND_FULL", STORE_KIND_FULL, "a StoreChunk, nothing follows in its segment"),
+    Constant("FK_STORE_KIND_COMMIT", STORE_KIND_COMMIT, "a StoreChunk, with StoreExtents before it"),
+    Constant("FK_STORE_KIND_MARKS", STORE_KIND_MARKS, "a StoreMarks, with StoreMark before it"),
+    Constant("FK_STORE_KIND_LOG", STORE_KIND_LOG, "a StoreLog, with a record of the ring before it"),
+    Constant("FK_STORE_FLAG_SENT", STORE_FLAG_SENT, "of a commit: sent before it was written"),
+    Constant("FK_STORE_MARK_SENT", STORE_MARK_SENT, "of a mark's segment: sent, not deleted"),
+    Constant("FK_STORE_PLACES_MAX", STORE_PLACES_MAX, "grains of a segment"),
     Constant("FK_FKM_MAGIC_VALUE", FKM_MAGIC, "FKM1"),
     Constant("FK_FKM_VERSION_VALUE", FKM_VERSION, "of the model image's layout"),
     Constant("FK_FKM_SLICE", FKM_SLICE, "bytes of a model image under one CRC-32"),

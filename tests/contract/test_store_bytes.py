@@ -19,48 +19,39 @@ TIME = 0x329595C08000  # 2026-11-22T12:00:00.5Z
 
 
 def test_the_flight_codes_numbers_are_the_declared_ones() -> None:
-    sizes = {
-        "FK_CLEAN_SIZE": formats.StoreClean,
-        "FK_CHUNK_HEADER": formats.StoreChunk,
-        "FK_COMMIT_FIXED": formats.StoreCommit,
-        "FK_EXTENT_SIZE": formats.StoreExtent,
-        "FK_MARKS_FIXED": formats.StoreMarks,
-        "FK_MARK_SIZE": formats.StoreMark,
-        "FK_LOG_FIXED": formats.StoreLog,
-    }
-    assert {name: getattr(lib, name) for name in sizes} == {n: s.sizeof() for n, s in sizes.items()}
+    """Those that a header or a type needs; all others come from the generated wire.h."""
     numbers = {
-        "FK_STORE_FORMAT": formats.STORE_VERSION,
-        "FK_STORE_MAGIC": formats.STORE_MAGIC,
-        "FK_KIND_CLEAN": formats.STORE_KIND_CLEAN,
-        "FK_KIND_CHUNK": formats.STORE_KIND_CHUNK,
-        "FK_KIND_COMMIT": formats.STORE_KIND_COMMIT,
-        "FK_KIND_MARKS": formats.STORE_KIND_MARKS,
-        "FK_KIND_LOG": formats.STORE_KIND_LOG,
-        "FK_CRC_SIZE": formats.STORE_CRC,
-        "FK_RECORD_MIN": formats.STORE_RECORD_MIN,
-        "FK_PLACE_MASK": formats.STORE_PLACES_MAX - 1,
+        "FK_END": formats.StoreChunk.sizeof(),
+        "FK_RECORD": formats.STORE_RECORD_MIN,
+        "FK_EXTENT": formats.StoreExtent.sizeof(),
+        "FK_MARK": formats.StoreMark.sizeof(),
+        "FK_MARKS": formats.STORE_LOG_MAX // formats.StoreMark.sizeof(),
+        "FK_META": formats.StoreMeta.sizeof(),
         "FK_STORE_CHUNK_MAX": formats.STORE_CHUNK_MAX,
         "FK_STORE_CHUNKS_MAX": formats.STORE_EXTENTS_MAX,
-        "FK_MARKS_RECORD": formats.STORE_MARKS_MAX,
         "FK_STORE_LOG_MAX": formats.STORE_LOG_MAX,
-        "FK_MARK_SENT": formats.STORE_MARK_SENT,
-        "FK_MARK_DELETED": formats.STORE_MARK_DELETED,
-        "FK_MARK_RETIRED": formats.STORE_MARK_RETIRED,
-        "FK_MARK_IDS": formats.STORE_MARK_IDS,
         "FK_STORE_SEGMENTS_MIN": flash_layout.SEGMENTS_MIN,
     }
     assert {name: getattr(lib, name) for name in numbers} == numbers
 
 
 def sealed(body: bytes, segment: int) -> bytes:
-    return body + zlib.crc32(body, zlib.crc32(segment.to_bytes(2, "big"))).to_bytes(4, "big")
+    """A record that ends with `body`, from its CRC on."""
+    return zlib.crc32(body, zlib.crc32(segment.to_bytes(2, "big"))).to_bytes(4, "big") + body
 
 
 def same(struct: Construct, data: bytes, values: dict[str, Any]) -> None:
     parsed = struct.parse(data)
     assert {name: parsed[name] for name in values} == values
     assert struct.build(parsed) == data[: struct.sizeof()]
+
+
+SEGMENT = 2048
+
+
+def last_kind(image: bytes, segment: int) -> int:
+    """The kind of the first record below the clean record."""
+    return image[segment * SEGMENT + SEGMENT - 24 - 1]
 
 
 def test_every_record_of_the_flight_code_is_as_declared() -> None:
@@ -77,75 +68,100 @@ def test_every_record_of_the_flight_code_is_as_declared() -> None:
     store.log_append(b"decision")
     image = flash.image()
 
-    [start] = [n for n in range(8) if image[n * 2048 + 24] == formats.STORE_KIND_CHUNK]
-    block = image[start * 2048 : start * 2048 + 2048]
+    [start] = [n for n in range(8) if last_kind(image, n) == formats.STORE_KIND_COMMIT]
+    block = image[start * SEGMENT : (start + 1) * SEGMENT]
     same(
         formats.StoreClean,
-        block,
+        block[-20:],
         {
-            "magic": 0x464B, "version": 1, "kind": 0x0F, "erase_count": 1, "next_id": 0x01020305,
-            "size_log2": 11, "grain_log2": 3, "segment_count": 8,
+            "erase_count": 1, "reserved": 0, "next_id": 0x01020305, "size_log2": 11, "grain_log2": 3,
+            "segment_count": 8, "magic": 0x464B, "version": 1, "kind": 0x0F,
         },
     )  # fmt: skip
-    assert sealed(block[:20], start) == block[:24]
-    chunk = block[24:]
+    assert sealed(block[-20:], start) == block[-24:]
+    stream = block[: 38 + 200]
+    same(
+        formats.StoreMeta,
+        stream,
+        {
+            "time": 0x0708090A0B0C, "picture_crc32": zlib.crc32(picture), "value": 0x0506, "class_index": 0x0D,
+            "score": 0x0E, "tag": 0x0F, "reserved": 0, "model_id": MODEL_ID, "crc32": zlib.crc32(stream[:34]),
+        },
+    )  # fmt: skip
+    box = formats.StoreMeta.parse(stream).box
+    assert (box.x, box.y, box.width, box.height) == (0x1011, 0x1213, 0x1415, 0x1617)
+    assert stream[38:] == picture
+    commit = block[-48:-24]
     same(
         formats.StoreChunk,
-        chunk,
+        commit[4:],
         {
-            "kind": 0x33, "number": 0, "length": 200, "frame_id": 0x01020304, "offset": 0,
-            "payload_crc32": zlib.crc32(picture),
+            "frame_id": 0x01020304, "place": 0, "value": 0x0506, "class_index": 0x0D, "flags": 0,
+            "copy_number": 0, "payload_crc32": zlib.crc32(stream), "length": 238, "number": 0, "kind": 0x3C,
         },
     )  # fmt: skip
-    assert sealed(chunk[:20], start) == chunk[:24]
-    assert chunk[24:224] == picture
-    commit = block[24 + 224 :]
+    assert sealed(commit[4:], start) == commit
+    assert set(block[240:-48]) == {0xFF}
+
+    [marked] = [n for n in range(8) if last_kind(image, n) == formats.STORE_KIND_MARKS]
+    marks = image[marked * SEGMENT : (marked + 1) * SEGMENT][-24 - 32 : -24]
+    same(formats.StoreMark, marks[4:], {"frame_id": 0x01020304, "segment": 0x8000 | start, "lap": 1})
+    same(formats.StoreMarks, marks[12:], {"next_id": 0x01020305, "size": 8, "kind": 0x55})
+    assert sealed(marks[4:], marked) == marks
+    [ring] = [n for n in range(8) if last_kind(image, n) == formats.STORE_KIND_LOG]
+    log = image[ring * SEGMENT : (ring + 1) * SEGMENT][-24 - 32 : -24]
+    end = bytes.fromhex("00000000 00000000 01020305 00000000 0008 00 5a")
+    assert log == sealed(b"decision" + end, ring)
     same(
-        formats.StoreCommit,
-        commit,
-        {
-            "kind": 0x3C, "extent_count": 1, "value": 0x0506, "frame_id": 0x01020304, "size": 200,
-            "picture_crc32": zlib.crc32(picture), "time": 0x0708090A0B0C, "class_index": 0x0D,
-            "score": 0x0E, "model_id": MODEL_ID, "flags": 0, "tag": 0x0F, "reserved": 0,
-        },
-    )  # fmt: skip
-    box = formats.StoreCommit.parse(commit).box
-    assert (box.x, box.y, box.width, box.height) == (0x1011, 0x1213, 0x1415, 0x1617)
-    same(formats.StoreExtent, commit[48:], {"segment": start, "place": 3, "lap": 1, "length": 200})
-    assert sealed(commit[:56], start) == commit[:60]
-    marks = commit[64:]
-    assert marks[0] == formats.STORE_KIND_MARKS, "eight segments: marks go where they fit"
-    same(formats.StoreMarks, marks, {"kind": 0x55, "count": 1, "reserved": 0})
-    generation = formats.StoreCommit.parse(commit).generation
-    place = (24 + 224) // 8
-    same(
-        formats.StoreMark,
-        marks[8:],
-        {"frame_id": 0x01020304, "generation": generation, "segment": start, "type_place": place},
-    )
-    assert sealed(marks[:20], start) == marks[:24]
-    [ring] = [n for n in range(8) if image[n * 2048 + 24] == formats.STORE_KIND_LOG]
-    log = image[ring * 2048 + 24 : ring * 2048 + 24 + 28]
-    assert log == sealed(bytes.fromhex("5a080000 00000000 00000000 01020305") + b"decision", ring)
-    same(
-        formats.StoreLog, log, {"kind": 0x5A, "size": 8, "number": 0, "sent_below": 0, "next_id": 0x01020305}
+        formats.StoreLog,
+        log[12:],
+        {"number": 0, "sent_below": 0, "next_id": 0x01020305, "size": 8, "kind": 0x5A},
     )
 
 
-def example() -> bytes:
-    """The worked example: the hex at the start of its indented lines."""
-    lines = re.findall(
-        r"^    ((?:[0-9a-f]{4} )+) {2,}\S",
-        SPEC.split("### A store worked by hand")[1].split("\n## ")[0],
-        re.M,
+def test_a_frame_of_many_chunks_lists_them() -> None:
+    flash = FlashEmulator("l4", 1 << 15)
+    store = Store(flash, slots=16)
+    picture = bytes(i * 7 & 0xFF for i in range(5000))
+    store.append(FrameMeta(9, 1), picture)
+    image = flash.image()
+    full = [n for n in range(16) if last_kind(image, n) == formats.STORE_KIND_FULL]
+    [tail] = [n for n in range(16) if last_kind(image, n) == formats.STORE_KIND_COMMIT]
+    room = SEGMENT - 24 - 24  # beside the clean record and the chunk's own
+    assert len(full) == 2
+    record = image[(tail + 1) * SEGMENT - 24 - 24 - 16 : (tail + 1) * SEGMENT - 24]
+    assert sealed(record[4:], tail) == record
+    commit = formats.StoreChunk.parse(record[-20:])
+    assert (commit.number, commit.length) == (2, 38 + 5000 - 2 * room)
+    stream = b""
+    for number in range(2):
+        extent = formats.StoreExtent.parse(record[4 + 8 * number :])
+        assert (extent.place, extent.lap, extent.length) == ((SEGMENT - 24) // 8, 1, room)
+        chunk = formats.StoreChunk.parse(image[(extent.segment + 1) * SEGMENT - 24 - 20 :])
+        assert (chunk.frame_id, chunk.number, chunk.length, chunk.kind) == (9, number, room, 0x66)
+        piece = image[extent.segment * SEGMENT : extent.segment * SEGMENT + room]
+        assert zlib.crc32(piece) == chunk.payload_crc32
+        stream += piece
+    stream += image[tail * SEGMENT : tail * SEGMENT + commit.length]
+    assert stream[38:] == picture
+
+
+def example() -> tuple[bytes, bytes]:
+    """The worked example: the hex at the start of its indented lines, from the start and at the end."""
+    text = SPEC.split("### A store worked by hand")[1].split("\n## ")[0]
+    start, end = (
+        bytes.fromhex("".join(re.findall(r"^    ((?:[0-9a-f]{4} ?)+) {2,}\S", part, re.M)))
+        for part in text.split("and at its end")
     )
-    return bytes.fromhex("".join(lines))
+    return start, end
 
 
 def region() -> bytes:
     """The worked example where the text puts it: segment 1 of eight, all else FF."""
     image = bytearray(b"\xff" * 8192)
-    image[1024 : 1024 + len(example())] = example()
+    start, end = example()
+    image[1024 : 1024 + len(start)] = start
+    image[2048 - len(end) : 2048] = end
     return bytes(image)
 
 

@@ -203,7 +203,7 @@ static uint64_t digest(const trial *t)
     for (uint32_t i = 0; i < (uint32_t)s->frames + s->ghosts; i++)
         d = mix(d ^ t->slots[i].segment ^ ((uint64_t)(t->slots[i].place & 0x3FFF) << 16) ^
                 ((uint64_t)t->slots[i].id_low << 32));
-    return mix(d ^ s->generation ^ ((uint64_t)s->live << 32));
+    return mix(d ^ ((uint64_t)s->live << 32));
 }
 
 static int reset(trial *t)
@@ -380,7 +380,7 @@ static int step(trial *t)
     uint32_t ready = 0, bytes = 0; /* clean, or dead with no mark to be carried first */
     for (uint32_t i = 0; i < t->chip.flash.segment_count; i++) {
         uint32_t address, size;
-        if ((t->segments[i].live != 0 || (t->segments[i].place & 0x8000)) &&
+        if ((t->segments[i].live != 0 || (t->segments[i].flags & 1)) &&
             t->segments[i].live != 0x4000)
             continue;
         fk_flash_segment(&t->chip.flash, i, &address, &size);
@@ -436,7 +436,8 @@ static int begin(trial *t, const fk_trial_config *config, fk_trial_report *repor
     if (r < 0)
         return fail(t, "mount fails with %d", r);
     if (config->first_generation)
-        t->store.generation = config->first_generation;
+        t->store.log_next = t->store.log_first = t->store.log_sent = t->store.log_given =
+            config->first_generation;
     return FK_OK;
 }
 

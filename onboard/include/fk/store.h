@@ -23,10 +23,10 @@
 enum {
     FK_STORE_SEGMENTS_MIN = 8,
     FK_STORE_CHUNK_MAX    = 4096, /* bytes of a frame in one chunk                     */
-    FK_STORE_CHUNKS_MAX   = 48,   /* chunks of a frame, so at most 192 KiB in all        */
+    FK_STORE_CHUNKS_MAX   = 48,   /* chunks of a frame, so less than 192 KiB in all      */
     FK_STORE_LOG_MAX      = 240,  /* bytes of one record of the ring                    */
-    FK_STORE_HEADS_MAX    = 6,    /* segments open for the ends of frames               */
-    FK_STORE_POOL_MAX     = 32,   /* segments held erased                               */
+    FK_STORE_HEADS_MAX    = 8,    /* segments open: of marks, of the ring, of frames      */
+    FK_STORE_SPARE_MAX    = 31,
     FK_STORE_RING_MAX     = 32,   /* segments of the ring                               */
     FK_STORE_QUOTAS_MAX   = 8,
     FK_STORE_MARKS_MAX    = 8     /* "sent" marks that may wait for the next write      */
@@ -38,18 +38,19 @@ typedef enum {
                             as a whole before they are needed again                        */
 } fk_store_profile;
 
-/* What is kept beside the picture. */
+/* What is kept beside the picture. From `time` to `model_id` it is stored as it
+ * lies here, but for the order of bytes. */
 typedef struct {
-    fk_time  time;         /* when the frame was taken                               */
     uint32_t frame_id;     /* 1..2^32-1, never used before                           */
     uint32_t size;         /* bytes; set by the store                                */
+    fk_time  time;         /* when the frame was taken                               */
     uint32_t crc32;        /* of the picture, as zlib's; set by the store             */
     uint16_t value;        /* ranks frames: the least valuable goes first            */
+    fk_box   box;
     uint8_t  class_index;
     uint8_t  score;        /* 0..255                                                 */
     uint8_t  tag;          /* the caller's own, stored as it is                      */
     uint8_t  sent;         /* 1 after fk_store_mark_sent; set by the store           */
-    fk_box   box;
     uint8_t  model_id[8];
 } fk_frame_meta;
 
@@ -62,7 +63,7 @@ typedef struct {
 
 /* RAM of one segment and of one frame; the fields are the store's own. */
 typedef struct {
-    uint16_t wear, live, place;
+    uint16_t wear, live, flags;
 } fk_store_segment;
 
 typedef struct {
@@ -107,9 +108,10 @@ typedef struct {
     uint32_t log_lost;          /* records that the ring dropped before they were sent   */
 } fk_store_report;
 
-/* Where records are being written. The fields are the store's own. */
+/* A segment being written: payloads from its start up to `place`, records from
+ * its end down to `top`. The fields are the store's own. */
 typedef struct {
-    uint16_t segment, place;
+    uint16_t segment, place, top;
 } fk_store_head;
 
 /* A chunk's whereabouts, as in the commit record. */
@@ -117,42 +119,51 @@ typedef struct {
     uint16_t segment, place, lap, length;
 } fk_store_extent;
 
+/* The last 20 bytes of every record, as numbers; docs/SPEC.md says what they mean. */
+typedef struct {
+    uint32_t id;   /* of a frame; number of a ring record; erase count               */
+    uint32_t at;   /* payload's place and value; sent below; a mark's segment and lap */
+    uint32_t more; /* class, flags and copy of a frame; else the next frame id          */
+    uint32_t crc;  /* of the payload; a clean record's geometry                        */
+    uint32_t what; /* length, number and kind                                         */
+} fk_store_record;
+
 typedef struct {
     const fk_store_config *cfg;
     uint32_t grain;           /* bytes: every record starts on a multiple of it          */
-    uint32_t generation;      /* of the next record; goes up with every write            */
     uint32_t next_id;         /* 0: all are used up                                    */
     uint32_t top_id;          /* highest id ever stored                                */
-    uint32_t saved;           /* clean records that know that top_id is taken            */
     uint32_t live;            /* grains that are needed, over all segments               */
     uint32_t usable;          /* grains of all segments not retired                      */
-    uint32_t class_bytes[FK_STORE_QUOTAS_MAX];
-    uint32_t wear_base;       /* an erase count; segments[].wear are the low bits of others */
-    uint32_t wears, wear_sum; /* of mount: erase counts read, and their sum above the base */
     uint32_t log_next, log_sent, log_given, log_first; /* record numbers                 */
-    uint32_t evicted, refused, damaged, moved, erases, log_lost;
+    uint32_t write_address;   /* where the buffer goes                                  */
+    uint16_t write_fill;
+    uint16_t smallest;        /* grains of the smallest segment                         */
     uint16_t frames, ghosts;  /* slots in use: kept, and forgotten but still on flash     */
     uint16_t retired;
-    uint16_t unfinished;      /* segment whose reclaim was cut short: to be ended first   */
+    uint16_t pool_count;      /* clean segments                                        */
+    uint16_t old_copies;      /* segments with a copy that a cut move left behind        */
     uint16_t cursor;          /* of mount                                              */
-    uint16_t smallest;        /* grains of the smallest segment                         */
+    uint16_t coldest;         /* segment to be moved for its wear, or none              */
+    int8_t   write_error;     /* fk_err: the first since the last flush                  */
     uint8_t  phase;           /* of mount                                              */
-    uint8_t  unsaved;         /* a segment was retired, and no mark says so yet           */
+    uint8_t  saved;           /* clean records that know that top_id is taken            */
     uint8_t  idled;           /* fk_store_idle was called since the last append           */
-    uint8_t  uncounted;       /* of mount: live counts are to be made anew                */
-    uint8_t  pool_count, ring_count, marks_count, head_count, head_limit, spare;
+    uint8_t  uncounted;       /* live counts are to be made anew                        */
+    uint8_t  lost_notes;      /* of mount: not all marks are noted                       */
+    uint16_t notes;           /* of mount: marks noted at the table's end                 */
+    uint8_t  ring_count, marks_count, head_limit, spare;
     uint8_t  levelling;       /* a cold segment is being moved                           */
-    uint16_t coldest;         /* which, or none                                         */
-    uint16_t pool[FK_STORE_POOL_MAX];    /* clean segments                                */
-    uint16_t ring[FK_STORE_RING_MAX];    /* segments of the ring, oldest first             */
-    fk_store_head heads[FK_STORE_HEADS_MAX];
-    fk_store_head log_head, log_cursor, mark_head;
+    uint16_t hand_segment, hand_place, hand_count; /* the frame in hand: its commit, ...   */
+    fk_store_record hand;
+    uint32_t evicted, refused, damaged, moved, erases, log_lost;
+    uint32_t wear_base;       /* an erase count; segments[].wear are the low bits of others */
+    uint32_t wears, wear_sum; /* of mount: erase counts read, and their sum above the base */
+    uint32_t class_bytes[FK_STORE_QUOTAS_MAX];
     uint32_t marks[FK_STORE_MARKS_MAX];  /* ids marked sent, not yet on flash              */
-    fk_frame_meta meta;                  /* of the frame in hand, ...                      */
-    uint32_t meta_generation;
-    uint16_t meta_segment, meta_place, extent_count;
+    uint16_t ring[FK_STORE_RING_MAX];    /* segments of the ring, newest first             */
+    fk_store_head heads[FK_STORE_HEADS_MAX];
     fk_store_extent extents[FK_STORE_CHUNKS_MAX]; /* ... and its chunks                    */
-    uint32_t write_address, write_fill, write_end;
     uint8_t buffer[256];                 /* bytes on their way to flash                    */
 } fk_store;
 

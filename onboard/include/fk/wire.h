@@ -19,6 +19,17 @@
 #define FK_PACKET_SUBTYPE_THUMBNAIL           4u /* a Thumbnail follows */
 #define FK_POLICY_MAGIC_VALUE            0x464b504fu /* FKPO */
 #define FK_POLICY_VERSION_VALUE               1u /* of the policy's layout */
+#define FK_STORE_MAGIC                   0x464bu /* FK */
+#define FK_STORE_VERSION                      1u /* of the store's layout */
+#define FK_STORE_KIND_CLEAN                  15u /* last byte of a record: a StoreClean */
+#define FK_STORE_KIND_CHUNK                  51u /* a StoreChunk */
+#define FK_STORE_KIND_FULL                  102u /* a StoreChunk, nothing follows in its segment */
+#define FK_STORE_KIND_COMMIT                 60u /* a StoreChunk, with StoreExtents before it */
+#define FK_STORE_KIND_MARKS                  85u /* a StoreMarks, with StoreMark before it */
+#define FK_STORE_KIND_LOG                    90u /* a StoreLog, with a record of the ring before it */
+#define FK_STORE_FLAG_SENT                    1u /* of a commit: sent before it was written */
+#define FK_STORE_MARK_SENT               0x8000u /* of a mark's segment: sent, not deleted */
+#define FK_STORE_PLACES_MAX              0x4000u /* grains of a segment */
 #define FK_FKM_MAGIC_VALUE               0x314d4b46u /* FKM1 */
 #define FK_FKM_VERSION_VALUE                  1u /* of the model image's layout */
 #define FK_FKM_SLICE                     0x1000u /* bytes of a model image under one CRC-32 */
@@ -170,80 +181,79 @@
 #define FK_POLICY_RECT_BYTES                  8u /* in all */
 
 /* StoreClean: docs/SPEC.md */
-#define FK_STORE_CLEAN_MAGIC                  0u /* 2 B: 0x464B: FK */
-#define FK_STORE_CLEAN_VERSION                2u /* 1 B: 1 */
-#define FK_STORE_CLEAN_KIND                   3u /* 1 B: 0x0F */
-#define FK_STORE_CLEAN_ERASE_COUNT            4u /* 4 B: of this segment, this erase included */
-#define FK_STORE_CLEAN_GENERATION             8u /* 4 B: counts up with every write of the store */
-#define FK_STORE_CLEAN_NEXT_ID               12u /* 4 B: above every frame id in use at the time; 0 = all are used up */
-#define FK_STORE_CLEAN_SIZE_LOG2             16u /* 1 B: of the segment's bytes */
-#define FK_STORE_CLEAN_GRAIN_LOG2            17u /* 1 B: of the grain's bytes */
-#define FK_STORE_CLEAN_SEGMENT_COUNT         18u /* 2 B: of the region */
-#define FK_STORE_CLEAN_CRC32                 20u /* 4 B: over the segment's number and the bytes before it */
-#define FK_STORE_CLEAN_BYTES                 24u /* in all */
+#define FK_STORE_CLEAN_ERASE_COUNT            0u /* 4 B: of this segment, this erase included */
+#define FK_STORE_CLEAN_RESERVED               4u /* 4 B: 0 */
+#define FK_STORE_CLEAN_NEXT_ID                8u /* 4 B: above every frame id in use at the time; 0 = all are used up */
+#define FK_STORE_CLEAN_SIZE_LOG2             12u /* 1 B: of the segment's bytes */
+#define FK_STORE_CLEAN_GRAIN_LOG2            13u /* 1 B: of the grain's bytes */
+#define FK_STORE_CLEAN_SEGMENT_COUNT         14u /* 2 B: of the region */
+#define FK_STORE_CLEAN_MAGIC                 16u /* 2 B: 0x464B: FK */
+#define FK_STORE_CLEAN_VERSION               18u /* 1 B: 1 */
+#define FK_STORE_CLEAN_KIND                  19u /* 1 B: 0x0F */
+#define FK_STORE_CLEAN_BYTES                 20u /* in all */
 
 /* StoreChunk: docs/SPEC.md */
-#define FK_STORE_CHUNK_KIND                   0u /* 1 B: 0x33 */
-#define FK_STORE_CHUNK_NUMBER                 1u /* 1 B: of the chunk in its frame, from 0 */
-#define FK_STORE_CHUNK_LENGTH                 2u /* 2 B: bytes of the picture that follow this header, 1..4096 */
-#define FK_STORE_CHUNK_FRAME_ID               4u /* 4 B: as in its decision record */
-#define FK_STORE_CHUNK_GENERATION             8u /* 4 B: when it was written */
-#define FK_STORE_CHUNK_OFFSET                12u /* 4 B: of its first byte in the picture */
-#define FK_STORE_CHUNK_PAYLOAD_CRC32         16u /* 4 B: of the bytes that follow, as zlib computes it */
-#define FK_STORE_CHUNK_CRC32                 20u /* 4 B: over the segment's number and the bytes of this header before it */
-#define FK_STORE_CHUNK_BYTES                 24u /* in all */
-
-/* StoreCommit: docs/SPEC.md */
-#define FK_STORE_COMMIT_KIND                  0u /* 1 B: 0x3C */
-#define FK_STORE_COMMIT_EXTENT_COUNT          1u /* 1 B: chunks of the frame, 1..48: so many extents follow, then a CRC-32 */
-#define FK_STORE_COMMIT_VALUE                 2u /* 2 B: what ranks the frame, 0..65535 */
-#define FK_STORE_COMMIT_FRAME_ID              4u /* 4 B: as in its decision record */
-#define FK_STORE_COMMIT_GENERATION            8u /* 4 B: of two commits of one frame the newer counts */
-#define FK_STORE_COMMIT_SIZE                 12u /* 4 B: bytes of the picture: the sum of its extents */
-#define FK_STORE_COMMIT_PICTURE_CRC32        16u /* 4 B: of the whole picture, as zlib computes it */
-#define FK_STORE_COMMIT_TIME                 20u /* 6 B: when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC */
-#define FK_STORE_COMMIT_CLASS_INDEX          26u /* 1 B: the class that decided */
-#define FK_STORE_COMMIT_SCORE                27u /* 1 B: of that class, 0..255 */
-#define FK_STORE_COMMIT_BOX                  28u /* 8 B: where the object is */
-#define FK_STORE_COMMIT_BOX_X                28u /* 2 B: left edge, in 1/65535 of the frame's width */
-#define FK_STORE_COMMIT_BOX_Y                30u /* 2 B: upper edge, in 1/65535 of the frame's height */
-#define FK_STORE_COMMIT_BOX_WIDTH            32u /* 2 B: in 1/65535 of the frame's width */
-#define FK_STORE_COMMIT_BOX_HEIGHT           34u /* 2 B: in 1/65535 of the frame's height; all four 0 = not known */
-#define FK_STORE_COMMIT_MODEL_ID             36u /* 8 B: first 8 bytes of the SHA-256 of the source model */
-#define FK_STORE_COMMIT_FLAGS                44u /* 1 B: bit 0: was sent before this commit was written; others 0 */
-#define FK_STORE_COMMIT_TAG                  45u /* 1 B: the caller's own */
-#define FK_STORE_COMMIT_RESERVED             46u /* 2 B: 0 */
-#define FK_STORE_COMMIT_BYTES                48u /* in all */
+#define FK_STORE_CHUNK_FRAME_ID               0u /* 4 B: as in its decision record */
+#define FK_STORE_CHUNK_PLACE                  4u /* 2 B: grains from the start of the segment to the chunk's bytes */
+#define FK_STORE_CHUNK_VALUE                  6u /* 2 B: what ranks the frame, 0..65535 */
+#define FK_STORE_CHUNK_CLASS_INDEX            8u /* 1 B: the class that decided */
+#define FK_STORE_CHUNK_FLAGS                  9u /* 1 B: bit 0, in a commit: was sent before it was written; others 0 */
+#define FK_STORE_CHUNK_COPY_NUMBER           10u /* 2 B: of two commits of one frame the newer counts; wraps */
+#define FK_STORE_CHUNK_PAYLOAD_CRC32         12u /* 4 B: of the chunk's bytes, as zlib computes it */
+#define FK_STORE_CHUNK_LENGTH                16u /* 2 B: of the chunk's bytes, 0..4096; 0 only in a commit, which then has no chunk */
+#define FK_STORE_CHUNK_NUMBER                18u /* 1 B: of the chunk in its frame, from 0; in a commit so many extents stand before this */
+#define FK_STORE_CHUNK_KIND                  19u /* 1 B: 0x33 chunk, 0x66 chunk after which no record fits, 0x3C commit */
+#define FK_STORE_CHUNK_BYTES                 20u /* in all */
 
 /* StoreExtent: docs/SPEC.md */
 #define FK_STORE_EXTENT_SEGMENT               0u /* 2 B: where the chunk lies */
-#define FK_STORE_EXTENT_PLACE                 2u /* 2 B: grains from the start of that segment to the chunk's header */
+#define FK_STORE_EXTENT_PLACE                 2u /* 2 B: grains from the start of that segment to the end of the chunk's record */
 #define FK_STORE_EXTENT_LAP                   4u /* 2 B: low 16 bits of that segment's erase count */
-#define FK_STORE_EXTENT_LENGTH                6u /* 2 B: bytes of the picture in it */
+#define FK_STORE_EXTENT_LENGTH                6u /* 2 B: of the chunk's bytes */
 #define FK_STORE_EXTENT_BYTES                 8u /* in all */
 
+/* StoreMeta: docs/SPEC.md */
+#define FK_STORE_META_TIME                    0u /* 8 B: when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC */
+#define FK_STORE_META_PICTURE_CRC32           8u /* 4 B: of the whole picture, as zlib computes it */
+#define FK_STORE_META_VALUE                  12u /* 2 B: what ranks the frame, 0..65535 */
+#define FK_STORE_META_BOX                    14u /* 8 B: where the object is */
+#define FK_STORE_META_BOX_X                  14u /* 2 B: left edge, in 1/65535 of the frame's width */
+#define FK_STORE_META_BOX_Y                  16u /* 2 B: upper edge, in 1/65535 of the frame's height */
+#define FK_STORE_META_BOX_WIDTH              18u /* 2 B: in 1/65535 of the frame's width */
+#define FK_STORE_META_BOX_HEIGHT             20u /* 2 B: in 1/65535 of the frame's height; all four 0 = not known */
+#define FK_STORE_META_CLASS_INDEX            22u /* 1 B: the class that decided */
+#define FK_STORE_META_SCORE                  23u /* 1 B: of that class, 0..255 */
+#define FK_STORE_META_TAG                    24u /* 1 B: the caller's own */
+#define FK_STORE_META_RESERVED               25u /* 1 B: 0 */
+#define FK_STORE_META_MODEL_ID               26u /* 8 B: first 8 bytes of the SHA-256 of the source model */
+#define FK_STORE_META_CRC32                  34u /* 4 B: of the bytes before it, as zlib computes it */
+#define FK_STORE_META_BYTES                  38u /* in all */
+
 /* StoreMarks: docs/SPEC.md */
-#define FK_STORE_MARKS_KIND                   0u /* 1 B: 0x55 */
-#define FK_STORE_MARKS_COUNT                  1u /* 1 B: 1..16: so many marks follow, then a CRC-32 */
-#define FK_STORE_MARKS_RESERVED               2u /* 2 B: 0 */
-#define FK_STORE_MARKS_GENERATION             4u /* 4 B: when it was written */
-#define FK_STORE_MARKS_BYTES                  8u /* in all */
+#define FK_STORE_MARKS_RESERVED               0u /* 4 B: 0 */
+#define FK_STORE_MARKS_RESERVED2              4u /* 4 B: 0 */
+#define FK_STORE_MARKS_NEXT_ID                8u /* 4 B: above every frame id in use at the time; 0 = all are used up */
+#define FK_STORE_MARKS_RESERVED3             12u /* 4 B: 0 */
+#define FK_STORE_MARKS_SIZE                  16u /* 2 B: 0..240: so many bytes (StoreMark) stand before this */
+#define FK_STORE_MARKS_RESERVED4             18u /* 1 B: 0 */
+#define FK_STORE_MARKS_KIND                  19u /* 1 B: 0x55 */
+#define FK_STORE_MARKS_BYTES                 20u /* in all */
 
 /* StoreMark: docs/SPEC.md */
-#define FK_STORE_MARK_FRAME_ID                0u /* 4 B: whom it concerns */
-#define FK_STORE_MARK_GENERATION              4u /* 4 B: of the commit that it concerns, and of older ones of that frame */
-#define FK_STORE_MARK_SEGMENT                 8u /* 2 B: where that commit lies */
-#define FK_STORE_MARK_TYPE_PLACE             10u /* 2 B: high 2 bits: 0 sent, 1 deleted, 2 segment retired, 3 id in use; low 14: its place */
-#define FK_STORE_MARK_BYTES                  12u /* in all */
+#define FK_STORE_MARK_FRAME_ID                0u /* 4 B: whom it concerns; 0: all that is in the segment, which was given up */
+#define FK_STORE_MARK_SEGMENT                 4u /* 2 B: where the commit of that frame lies; bit 15: 1 it was sent, 0 it was deleted */
+#define FK_STORE_MARK_LAP                     6u /* 2 B: low 16 bits of that segment's erase count */
+#define FK_STORE_MARK_BYTES                   8u /* in all */
 
 /* StoreLog: docs/SPEC.md */
-#define FK_STORE_LOG_KIND                     0u /* 1 B: 0x5A */
-#define FK_STORE_LOG_SIZE                     1u /* 1 B: 1..240: so many bytes follow, then a CRC-32 */
-#define FK_STORE_LOG_RESERVED                 2u /* 2 B: 0 */
-#define FK_STORE_LOG_NUMBER                   4u /* 4 B: counts the records of the ring, wraps at 2^32 */
-#define FK_STORE_LOG_SENT_BELOW               8u /* 4 B: all records before this number were sent */
-#define FK_STORE_LOG_NEXT_ID                 12u /* 4 B: above every frame id in use at the time; 0 = all are used up */
-#define FK_STORE_LOG_BYTES                   16u /* in all */
+#define FK_STORE_LOG_NUMBER                   0u /* 4 B: counts the records of the ring, wraps at 2^32 */
+#define FK_STORE_LOG_SENT_BELOW               4u /* 4 B: all records before this number were sent */
+#define FK_STORE_LOG_NEXT_ID                  8u /* 4 B: above every frame id in use at the time; 0 = all are used up */
+#define FK_STORE_LOG_RESERVED                12u /* 4 B: 0 */
+#define FK_STORE_LOG_SIZE                    16u /* 2 B: 1..240: so many bytes stand before this */
+#define FK_STORE_LOG_RESERVED2               18u /* 1 B: 0 */
+#define FK_STORE_LOG_KIND                    19u /* 1 B: 0x5A */
+#define FK_STORE_LOG_BYTES                   20u /* in all */
 
 /* FkmHeader: docs/SPEC.md */
 #define FK_FKM_MAGIC                          0u /* 4 B: FKM1 */

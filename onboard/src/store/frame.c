@@ -1,35 +1,36 @@
 /* One frame's life: written, found, read, marked, forgotten. */
 #include "store/parts.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "fk/bytes.h"
 #include "fk/crc.h"
 #include "fk/err.h"
+#include "fk/wire.h"
 
 /* ---- the table of frames: kept ones and ghosts, without gaps */
 
-uint32_t fk_store_slot_id(const fk_store_slot *slot)
+static uint32_t slot_id(const fk_store_slot *slot)
 {
     return ((uint32_t)slot->id_high << 16) | slot->id_low;
 }
 
-uint64_t fk_store_slot_key(const fk_store_slot *slot)
+static int is_kept(const fk_store_slot *slot)
 {
-    uint64_t rank = slot->value + (slot->place & FK_SLOT_SENT ? 0 : 0x10000u);
-    return rank << 32 | fk_store_slot_id(slot);
+    return !(slot->segment & FK_SLOT_GHOST);
 }
 
-static uint32_t slots_used(const fk_store *store)
+uint32_t fk_store_slots_used(const fk_store *store)
 {
     return (uint32_t)store->frames + store->ghosts;
 }
 
 fk_store_slot *fk_store_slot_of(fk_store *store, uint32_t id)
 {
-    for (uint32_t i = 0; i < slots_used(store); i++) {
+    for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
         fk_store_slot *s = &store->cfg->slots[i];
-        if (s->id_low == (uint16_t)id && s->id_high == id >> 16 && !(s->segment & FK_SLOT_GHOST))
+        if (slot_id(s) == id && is_kept(s))
             return s;
     }
     return NULL;
@@ -39,71 +40,118 @@ int fk_store_slot_load(fk_store *store, const fk_store_slot *slot)
 {
     int r = fk_store_load(store, slot->segment & ~(uint32_t)FK_SLOT_GHOST,
                           slot->place & FK_SLOT_PLACE);
-    if (r < 0)
-        return r;
-    if (store->meta.frame_id != fk_store_slot_id(slot))
-        return FK_ERR_CORRUPT;
-    store->meta.sent = (slot->place & FK_SLOT_SENT) != 0;
-    return FK_OK;
+    return r >= 0 && store->hand.id != slot_id(slot) ? FK_ERR_CORRUPT : r;
 }
 
-int fk_store_slot_add(fk_store *store, uint32_t segment, uint32_t place)
+void fk_store_slot_move(fk_store *store, fk_store_slot *slot)
 {
-    if (slots_used(store) == store->cfg->slot_count)
+    slot->segment = store->hand_segment;
+    slot->place = (uint16_t)((slot->place & ~(uint32_t)FK_SLOT_PLACE) | store->hand_place);
+}
+
+int fk_store_slot_add(fk_store *store)
+{
+    if (fk_store_slots_used(store) == store->cfg->slot_count)
         return FK_ERR_NOSPC;
-    fk_store_slot *s = &store->cfg->slots[slots_used(store)];
-    s->id_high = (uint16_t)(store->meta.frame_id >> 16);
-    s->id_low = (uint16_t)store->meta.frame_id;
-    s->value = store->meta.value;
-    s->segment = (uint16_t)segment;
-    s->place = (uint16_t)(place | (store->meta.sent ? FK_SLOT_SENT : 0u));
+    fk_store_slot *s = &store->cfg->slots[fk_store_slots_used(store)];
+    s->id_high = (uint16_t)(store->hand.id >> 16);
+    s->id_low = (uint16_t)store->hand.id;
+    s->value = (uint16_t)store->hand.at;
+    s->place = store->hand.more >> 16 & FK_STORE_FLAG_SENT ? FK_SLOT_SENT : 0;
+    fk_store_slot_move(store, s);
     store->frames++;
     return FK_OK;
 }
 
 void fk_store_slot_remove(fk_store *store, fk_store_slot *slot)
 {
-    if (slot->segment & FK_SLOT_GHOST)
-        store->ghosts--;
-    else
+    if (is_kept(slot))
         store->frames--;
-    *slot = store->cfg->slots[slots_used(store)];
+    else
+        store->ghosts--;
+    *slot = store->cfg->slots[fk_store_slots_used(store)];
+}
+
+void fk_store_haunt(fk_store *store, fk_store_slot *slot)
+{
+    slot->segment |= FK_SLOT_GHOST;
+    store->frames--;
+    store->ghosts++;
 }
 
 void fk_store_drop_ghosts(fk_store *store, uint32_t segment)
 {
-    for (uint32_t i = slots_used(store); i-- > 0;)
-        if (store->cfg->slots[i].segment == (segment | FK_SLOT_GHOST) ||
-            (segment == FK_NO_SEGMENT && (store->cfg->slots[i].segment & FK_SLOT_GHOST)))
+    for (uint32_t i = fk_store_slots_used(store); i-- > 0;)
+        if (store->cfg->slots[i].segment == (segment | FK_SLOT_GHOST))
             fk_store_slot_remove(store, &store->cfg->slots[i]);
+}
+
+/* What orders slots, the least first. */
+typedef enum { BY_ID, BEST_FIRST, WORST_FIRST } order;
+
+static uint64_t key_of(const fk_store_slot *slot, order by)
+{
+    uint32_t high = 0;
+    if (by == BEST_FIRST) /* what was sent comes last */
+        high = 0xFFFFu - slot->value + (slot->place & FK_SLOT_SENT ? 0x10000u : 0);
+    if (by == WORST_FIRST) /* what was sent goes first */
+        high = slot->value + (slot->place & FK_SLOT_SENT ? 0 : 0x10000u);
+    return (uint64_t)high << 32 | slot_id(slot);
+}
+
+/* The first after `after` of the frames kept, or NULL. */
+static fk_store_slot *first_slot(fk_store *store, order by, uint64_t after)
+{
+    fk_store_slot *first = NULL;
+    uint64_t least = UINT64_MAX;
+    for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
+        fk_store_slot *s = &store->cfg->slots[i];
+        uint64_t key = key_of(s, by);
+        if (is_kept(s) && key > after && key < least) {
+            first = s;
+            least = key;
+        }
+    }
+    return first;
 }
 
 /* ---- what is needed of each segment */
 
-static int quota_of(const fk_store *store, uint8_t class_index)
+static int quota_of(const fk_store *store, uint32_t class_index)
 {
-    for (int i = 0; i < store->cfg->quota_count; i++)
-        if (store->cfg->quotas[i].class_index == class_index)
-            return i;
-    return -1;
+    int i = store->cfg->quota_count;
+    while (--i >= 0 && store->cfg->quotas[i].class_index != class_index)
+        ;
+    return i;
+}
+
+static uint32_t size_in_hand(const fk_store *store)
+{
+    uint32_t size = 0;
+    for (uint32_t i = 0; i < store->hand_count; i++)
+        size += store->extents[i].length;
+    return size - FK_META;
 }
 
 void fk_store_account(fk_store *store, int sign)
 {
-    uint32_t commit = FK_COMMIT_FIXED + store->extent_count * (uint32_t)FK_EXTENT_SIZE + FK_CRC_SIZE;
-    int quota = quota_of(store, store->meta.class_index);
+    int quota = quota_of(store, store->hand.more >> 24);
     if (quota >= 0)
-        store->class_bytes[quota] += sign > 0 ? store->meta.size : 0u - store->meta.size;
-    for (uint32_t i = 0; i <= store->extent_count; i++) {
-        uint32_t segment = store->meta_segment, bytes = commit;
-        if (i < store->extent_count) {
+        store->class_bytes[quota] += (uint32_t)sign * size_in_hand(store);
+    for (uint32_t i = 0; i <= store->hand_count; i++) {
+        uint32_t segment = store->hand_segment, grains;
+        if (i < store->hand_count) {
             segment = store->extents[i].segment;
-            bytes = FK_CHUNK_HEADER + (uint32_t)store->extents[i].length;
+            grains = fk_store_grains(store, FK_RECORD) +
+                     fk_store_grains(store, store->extents[i].length);
+        } else { /* the commit, unless counted as the record of its chunk */
+            uint32_t number = store->hand.what >> 8 & 0xFF;
+            grains = fk_store_grains(store, number * FK_EXTENT +
+                                                (number < store->hand_count ? 0 : FK_RECORD));
         }
-        if (sign > 0)
-            fk_store_add_live(store, segment, fk_store_grains(store, bytes));
-        else
-            fk_store_drop_live(store, segment, fk_store_grains(store, bytes));
+        store->cfg->segments[segment].live =
+            (uint16_t)(store->cfg->segments[segment].live + (uint32_t)sign * grains);
+        store->live += (uint32_t)sign * grains;
     }
 }
 
@@ -114,16 +162,14 @@ void fk_store_recount(fk_store *store)
     for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++)
         if (fk_store_state(store, i) == FK_STATE_DATA)
             store->cfg->segments[i].live = 0;
-    for (uint32_t i = 0; i < slots_used(store); i++) {
+    for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
         fk_store_slot *s = &store->cfg->slots[i];
-        if (s->segment & FK_SLOT_GHOST)
+        if (!is_kept(s))
             continue;
         if (fk_store_slot_load(store, s) == FK_OK) {
             fk_store_account(store, 1);
         } else {
-            s->segment |= FK_SLOT_GHOST;
-            store->frames--;
-            store->ghosts++;
+            fk_store_haunt(store, s);
             store->damaged++;
         }
     }
@@ -131,43 +177,32 @@ void fk_store_recount(fk_store *store)
 
 /* Nothing is written: until its segments are erased the frame may come back
  * after a cut, so its place in the table stays taken. */
-void fk_store_forget(fk_store *store, fk_store_slot *slot)
+static void forget(fk_store *store, fk_store_slot *slot)
 {
     int r = fk_store_slot_load(store, slot);
+    fk_store_haunt(store, slot);
     if (r == FK_OK)
         fk_store_account(store, -1);
-    slot->segment |= FK_SLOT_GHOST;
-    store->frames--;
-    store->ghosts++;
-    if (r != FK_OK)
+    else
         fk_store_recount(store);
 }
 
 int fk_store_evict_one(fk_store *store, uint64_t below, int class_index, int only_class)
 {
-    uint64_t above = 0;
-    for (uint32_t turn = 0; turn <= store->cfg->slot_count; turn++) {
-        fk_store_slot *least = NULL;
-        for (uint32_t i = 0; i < slots_used(store); i++) {
-            fk_store_slot *s = &store->cfg->slots[i];
-            uint64_t key = fk_store_slot_key(s);
-            if (!(s->segment & FK_SLOT_GHOST) && key < below && key > above &&
-                (least == NULL || key < fk_store_slot_key(least)))
-                least = s;
-        }
-        if (least == NULL)
-            return 0;
-        above = fk_store_slot_key(least);
+    fk_store_slot *least = NULL;
+    uint64_t key = 0;
+    while ((least = first_slot(store, WORST_FIRST, key)) != NULL) { /* a turn per frame */
+        key = key_of(least, WORST_FIRST);
+        if (key >= below)
+            break;
         if (store->cfg->quota_count > 0 && fk_store_slot_load(store, least) == FK_OK) {
-            const fk_frame_meta *m = &store->meta;
-            int quota = quota_of(store, m->class_index);
-            if (only_class && m->class_index != class_index)
-                continue;
-            if (quota >= 0 && m->class_index != class_index &&
-                store->class_bytes[quota] - m->size < store->cfg->quotas[quota].floor)
+            int its_class = (int)(store->hand.more >> 24), quota = quota_of(store, (uint32_t)its_class);
+            if (its_class != class_index &&
+                (only_class || (quota >= 0 && store->class_bytes[quota] - size_in_hand(store) <
+                                                  store->cfg->quotas[quota].floor)))
                 continue;
         }
-        fk_store_forget(store, least);
+        forget(store, least);
         store->evicted++;
         return 1;
     }
@@ -176,250 +211,225 @@ int fk_store_evict_one(fk_store *store, uint64_t below, int class_index, int onl
 
 /* ---- reading */
 
-/* Verifies a chunk of the frame in hand from its first to its last byte and, on the
- * way, copies n bytes from `skip` on. `whole` goes on as the CRC of the frame. */
-static int read_chunk(fk_store *store, uint32_t index, uint32_t offset, uint32_t skip, uint8_t *out,
-                      uint32_t n, uint32_t *whole)
+/* The record of a chunk of the frame in hand. */
+static int chunk_record(fk_store *store, uint32_t index, fk_store_record *r)
 {
-    const fk_flash *flash = store->cfg->flash;
     const fk_store_extent *e = &store->extents[index];
-    fk_store_window w = {.size = 0};
-    fk_store_record r;
-    int got = fk_store_peek(store, e->segment, e->place, &r, &w);
+    fk_store_walk w;
+    fk_store_start(store, &w, e->segment);
+    w.top = e->place;
+    int got = fk_store_peek(store, &w, r, NULL);
+    uint32_t kind = r->what & 0xFF;
     if (got < 0)
         return got;
-    if (got == 0 || r.kind != FK_KIND_CHUNK || r.id != store->meta.frame_id || r.offset != offset ||
-        r.length != e->length)
+    if (got == 0 || r->id != store->hand.id || r->what >> 16 != e->length ||
+        (r->what >> 8 & 0xFF) != index || kind == FK_STORE_KIND_LOG || kind == FK_STORE_KIND_MARKS)
         return FK_ERR_CORRUPT;
-    uint32_t address = fk_store_address(store, e->segment, e->place) + FK_CHUNK_HEADER;
-    uint32_t crc = FK_CRC32_INIT;
-    for (uint32_t at = 0; at < r.length; at += sizeof w.bytes) {
-        uint32_t m = r.length - at < sizeof w.bytes ? r.length - at : (uint32_t)sizeof w.bytes;
-        int status = flash->read(flash->ctx, address + at, w.bytes, m);
-        if (status < 0)
-            return status;
-        crc = fk_crc32(crc, w.bytes, m);
-        *whole = fk_crc32(*whole, w.bytes, m);
+    r->at = fk_store_address(store, e->segment, r->at >> 16); /* of the payload */
+    return FK_OK;
+}
+
+int fk_store_chunk(fk_store *store, uint32_t index, uint32_t skip, uint8_t *out, uint32_t n, int on,
+                   uint32_t *crc)
+{
+    fk_store_record r;
+    uint8_t piece[FK_WINDOW];
+    uint32_t length = store->extents[index].length;
+    int got = chunk_record(store, index, &r);
+    *crc = FK_CRC32_INIT;
+    for (uint32_t at = 0; at < length && got >= 0; at += sizeof piece) {
+        uint32_t m = length - at < sizeof piece ? length - at : (uint32_t)sizeof piece;
+        got = fk_store_read_flash(store, r.at + at, piece, m);
+        *crc = fk_crc32(*crc, piece, m);
+        if (on)
+            fk_store_write(store, piece, m);
         for (uint32_t i = 0; i < m; i++)
-            if (at + i >= skip && at + i - skip < n)
-                out[at + i - skip] = w.bytes[i];
+            if (at + i - skip < n)
+                out[at + i - skip] = piece[i];
     }
-    return crc == r.crc ? FK_OK : FK_ERR_CORRUPT;
+    return got < 0 ? got : *crc == r.crc ? FK_OK : FK_ERR_CORRUPT;
 }
 
 /* Loads the slot's frame, and the first time after mount reads it as a whole:
  * what an erase left half of never counts as a frame. */
 static int open_slot(fk_store *store, fk_store_slot *slot)
 {
+    uint32_t crc;
     int r = fk_store_slot_load(store, slot);
-    if (r < 0 || (slot->place & FK_SLOT_VERIFIED))
-        return r;
-    uint32_t whole = FK_CRC32_INIT, offset = 0;
-    for (uint32_t i = 0; i < store->extent_count; i++) {
-        r = read_chunk(store, i, offset, 0, NULL, 0, &whole);
-        if (r < 0)
-            return r;
-        offset += store->extents[i].length;
-    }
-    if (whole != store->meta.crc32 || offset != store->meta.size)
-        return FK_ERR_CORRUPT;
-    slot->place |= FK_SLOT_VERIFIED;
-    return FK_OK;
+    for (uint32_t i = 0; r >= 0 && !(slot->place & FK_SLOT_VERIFIED) && i < store->hand_count; i++)
+        r = fk_store_chunk(store, i, 0, NULL, 0, 0, &crc);
+    if (r >= 0)
+        slot->place |= FK_SLOT_VERIFIED;
+    return r;
 }
 
 void fk_store_drop_damaged(fk_store *store)
 {
-    for (uint32_t i = slots_used(store); i-- > 0;) {
+    for (uint32_t i = fk_store_slots_used(store); i-- > 0;) {
         fk_store_slot *slot = &store->cfg->slots[i];
-        if (!(slot->segment & FK_SLOT_GHOST) && open_slot(store, slot) < 0) {
+        if (is_kept(slot) && open_slot(store, slot) < 0) {
             fk_store_slot_remove(store, slot);
             store->uncounted = 1;
         }
     }
 }
 
+/* What is kept beside a picture, as bytes. */
+static void turn_meta(fk_frame_meta *meta)
+{
+    _Static_assert(offsetof(fk_frame_meta, model_id) + 8 == offsetof(fk_frame_meta, time) + FK_META - 4 &&
+                       FK_STORE_META_BYTES == FK_META,
+                   "no gaps, or the bytes change with the core");
+    fk_store_turn(&meta->time, 8, 1);
+    fk_store_turn(&meta->crc32, 4, 1);
+    fk_store_turn(&meta->value, 2, 5);
+}
+
+static int get_meta(fk_store *store, const fk_store_slot *slot, fk_frame_meta *meta)
+{
+    fk_store_record r;
+    uint8_t p[FK_META];
+    int got = chunk_record(store, 0, &r);
+    if (got >= 0)
+        got = fk_store_read_flash(store, r.at, p, sizeof p);
+    if (got < 0)
+        return got;
+    if (fk_get_u32be(p + FK_META - 4) != fk_crc32(FK_CRC32_INIT, p, FK_META - 4))
+        return FK_ERR_CORRUPT;
+    memcpy(&meta->time, p, FK_META - 4);
+    turn_meta(meta);
+    meta->frame_id = store->hand.id;
+    meta->size = size_in_hand(store);
+    meta->sent = (slot->place & FK_SLOT_SENT) != 0;
+    return FK_OK;
+}
+
 static int open_or_forget(fk_store *store, fk_store_slot *slot, fk_frame_meta *meta)
 {
     int r = open_slot(store, slot);
-    if (r == FK_OK) {
-        *meta = store->meta;
-        return FK_OK;
+    if (r >= 0)
+        r = get_meta(store, slot, meta);
+    if (r < 0) {
+        store->damaged++;
+        forget(store, slot);
     }
-    store->damaged++;
-    fk_store_forget(store, slot);
     return r;
+}
+
+/* The first in that order that can be read. */
+static int first_frame(fk_store *store, order by, uint64_t after, fk_frame_meta *meta)
+{
+    fk_store_slot *slot;
+    if (store->phase != FK_MOUNTED)
+        return FK_ERR_STATE;
+    while ((slot = first_slot(store, by, after)) != NULL && /* each turn but the last forgets one */
+           !(by == BEST_FIRST && (slot->place & FK_SLOT_SENT)))
+        if (open_or_forget(store, slot, meta) >= 0)
+            return 1;
+    return 0;
+}
+
+int fk_store_best(fk_store *store, fk_frame_meta *meta)
+{
+    return first_frame(store, BEST_FIRST, 0, meta);
+}
+
+int fk_store_list(fk_store *store, uint32_t after, fk_frame_meta *meta)
+{
+    return first_frame(store, BY_ID, after, meta);
 }
 
 int fk_store_find(fk_store *store, uint32_t frame_id, fk_frame_meta *meta)
 {
     fk_store_slot *slot = store->phase == FK_MOUNTED ? fk_store_slot_of(store, frame_id) : NULL;
-    if (slot == NULL || open_or_forget(store, slot, meta) < 0)
-        return FK_ERR_NOENT;
-    return FK_OK;
+    return slot == NULL || open_or_forget(store, slot, meta) < 0 ? FK_ERR_NOENT : FK_OK;
 }
 
 int fk_store_read(fk_store *store, uint32_t frame_id, uint32_t offset, uint8_t *out, size_t n)
 {
     fk_frame_meta meta;
+    uint32_t crc, start = 0, done = 0;
     int r = fk_store_find(store, frame_id, &meta);
     if (r < 0)
         return r;
     if (offset > meta.size)
         return FK_ERR_INVAL;
     uint32_t want = meta.size - offset < n ? meta.size - offset : (uint32_t)n;
-    uint32_t start = 0, done = 0;
-    for (uint32_t i = 0; i < store->extent_count && done < want; i++) {
-        uint32_t length = store->extents[i].length;
-        if (offset + done < start + length) {
-            uint32_t skip = offset + done - start;
-            uint32_t m = length - skip < want - done ? length - skip : want - done;
-            uint32_t whole = 0;
-            r = read_chunk(store, i, start, skip, out + done, m, &whole);
-            if (r < 0) {
-                memset(out, 0, n);
-                return r;
-            }
-            done += m;
-        }
+    offset += FK_META;
+    for (uint32_t i = 0; done < want; i++) { /* the sizes add up: at most all chunks */
+        uint32_t length = store->extents[i].length, skip = offset + done - start;
         start += length;
+        if (skip >= length)
+            continue;
+        uint32_t m = length - skip < want - done ? length - skip : want - done;
+        r = fk_store_chunk(store, i, skip, out + done, m, 0, &crc);
+        if (r < 0) {
+            memset(out, 0, n);
+            return r;
+        }
+        done += m;
     }
     return (int)done;
 }
 
-int fk_store_best(fk_store *store, fk_frame_meta *meta)
-{
-    if (store->phase != FK_MOUNTED)
-        return FK_ERR_STATE;
-    for (uint32_t turn = 0; turn <= store->cfg->slot_count; turn++) { /* each forgets one */
-        fk_store_slot *best = NULL;
-        for (uint32_t i = 0; i < slots_used(store); i++) {
-            fk_store_slot *s = &store->cfg->slots[i];
-            if ((s->segment & FK_SLOT_GHOST) || (s->place & FK_SLOT_SENT))
-                continue;
-            if (best == NULL || s->value > best->value ||
-                (s->value == best->value && fk_store_slot_id(s) < fk_store_slot_id(best)))
-                best = s;
-        }
-        if (best == NULL)
-            return 0;
-        if (open_or_forget(store, best, meta) == FK_OK)
-            return 1;
-    }
-    return 0;
-}
-
-int fk_store_list(fk_store *store, uint32_t after, fk_frame_meta *meta)
-{
-    if (store->phase != FK_MOUNTED)
-        return FK_ERR_STATE;
-    for (uint32_t turn = 0; turn <= store->cfg->slot_count; turn++) { /* each forgets one */
-        fk_store_slot *next = NULL;
-        for (uint32_t i = 0; i < slots_used(store); i++) {
-            fk_store_slot *s = &store->cfg->slots[i];
-            if (!(s->segment & FK_SLOT_GHOST) && fk_store_slot_id(s) > after &&
-                (next == NULL || fk_store_slot_id(s) < fk_store_slot_id(next)))
-                next = s;
-        }
-        if (next == NULL)
-            return 0;
-        if (open_or_forget(store, next, meta) == FK_OK)
-            return 1;
-    }
-    return 0;
-}
-
 /* ---- marks */
+
+/* Notes that a slot's frame was sent, or deleted. */
+static void note(const fk_store *store, fk_store_marks *marks, const fk_store_slot *slot, uint32_t sent)
+{
+    uint32_t segment = slot->segment & ~(uint32_t)FK_SLOT_GHOST;
+    uint32_t *mark = marks->words[marks->count++];
+    mark[0] = slot_id(slot);
+    mark[1] = (segment | sent) << 16 | store->cfg->segments[segment].wear;
+}
+
+/* Room for a full record of marks. */
+static int ensure_marks(fk_store *store, int insist)
+{
+    if (fk_store_room(store, &store->heads[FK_HEAD_MARKS]) >=
+        fk_store_grains(store, FK_RECORD + FK_MARKS * FK_MARK))
+        return FK_OK;
+    return insist ? fk_store_insist(store, 1) : fk_store_ensure(store, 1);
+}
+
+int fk_store_sync(fk_store *store)
+{
+    fk_store_marks marks = {.count = 0};
+    if (store->phase != FK_MOUNTED)
+        return FK_ERR_STATE;
+    if (store->marks_count == 0)
+        return FK_OK;
+    int r = ensure_marks(store, 0);
+    if (r < 0)
+        return r;
+    for (uint32_t i = 0; i < store->marks_count; i++) {
+        const fk_store_slot *slot = fk_store_slot_of(store, store->marks[i]);
+        if (slot != NULL)
+            note(store, &marks, slot, FK_STORE_MARK_SENT);
+    }
+    r = fk_store_put_marks(store, &marks);
+    if (r >= 0)
+        store->marks_count = 0;
+    return r;
+}
 
 int fk_store_mark_sent(fk_store *store, uint32_t frame_id)
 {
     if (store->phase != FK_MOUNTED)
         return FK_ERR_STATE;
-    fk_store_slot *slot = fk_store_slot_of(store, frame_id);
-    if (slot == NULL)
-        return FK_ERR_NOENT;
-    if (slot->place & FK_SLOT_SENT)
-        return FK_OK;
     if (store->marks_count == FK_STORE_MARKS_MAX) {
         int r = fk_store_sync(store);
         if (r < 0)
             return r;
-        slot = fk_store_slot_of(store, frame_id);
-        if (slot == NULL)
-            return FK_ERR_NOENT;
     }
-    slot->place |= FK_SLOT_SENT;
-    store->marks[store->marks_count++] = frame_id;
+    fk_store_slot *slot = fk_store_slot_of(store, frame_id);
+    if (slot == NULL)
+        return FK_ERR_NOENT;
+    if (!(slot->place & FK_SLOT_SENT)) {
+        slot->place |= FK_SLOT_SENT;
+        store->marks[store->marks_count++] = frame_id;
+    }
     return FK_OK;
-}
-
-static void mark_of(const fk_store *store, fk_store_mark *mark, uint8_t type)
-{
-    mark->id = store->meta.frame_id;
-    mark->generation = store->meta_generation;
-    mark->segment = store->meta_segment;
-    mark->place = store->meta_place;
-    mark->type = type;
-}
-
-/* Writes the marks that wait, and up to one more. */
-static int write_waiting(fk_store *store, const fk_store_mark *extra)
-{
-    fk_store_mark marks[FK_MARKS_RECORD];
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < store->marks_count; i++) {
-        const fk_store_slot *slot = fk_store_slot_of(store, store->marks[i]);
-        if (slot != NULL && fk_store_slot_load(store, slot) == FK_OK)
-            mark_of(store, &marks[n++], FK_MARK_SENT);
-    }
-    if (extra != NULL)
-        marks[n++] = *extra;
-    for (uint32_t i = 0; store->unsaved && i < store->cfg->flash->segment_count; i++) {
-        if (!(store->cfg->segments[i].place & FK_UNSAVED) ||
-            fk_store_state(store, i) != FK_STATE_RETIRED)
-            continue;
-        if (n == FK_MARKS_RECORD)
-            break;
-        marks[n++] = (fk_store_mark){0, 0, (uint16_t)i, 0, FK_MARK_RETIRED};
-    }
-    int r = n > 0 ? fk_store_write_marks(store, marks, n) : FK_OK;
-    if (r < 0)
-        return r;
-    store->marks_count = 0;
-    store->unsaved = n == FK_MARKS_RECORD; /* then there may be more */
-    for (uint32_t i = 0; i < n; i++)
-        if (marks[i].type == FK_MARK_RETIRED)
-            store->cfg->segments[marks[i].segment].place = 0;
-    return FK_OK;
-}
-
-static int ensure_marks(fk_store *store, int insist)
-{
-    uint32_t grains = fk_store_grains(
-        store, FK_MARKS_FIXED + FK_MARKS_RECORD * FK_MARK_SIZE + FK_CRC_SIZE);
-    if (fk_store_marks_fit(store, grains))
-        return FK_OK;
-    int r = insist ? fk_store_insist(store, 1) : fk_store_ensure(store, 1);
-    return fk_store_marks_fit(store, grains) ? FK_OK : r; /* or opened to carry others */
-}
-
-int fk_store_sync(fk_store *store)
-{
-    if (store->phase != FK_MOUNTED)
-        return FK_ERR_STATE;
-    if (store->marks_count == 0 && !store->unsaved)
-        return FK_OK;
-    int r = ensure_marks(store, 0);
-    return r < 0 ? r : write_waiting(store, NULL);
-}
-
-/* Makes sure that a frame no longer kept does not come back: needs a write. */
-static int bury(fk_store *store, fk_store_slot *slot)
-{
-    fk_store_mark mark;
-    if (fk_store_slot_load(store, slot) < 0)
-        return FK_OK; /* nothing there that could come back */
-    mark_of(store, &mark, FK_MARK_DELETED);
-    return write_waiting(store, &mark);
 }
 
 int fk_store_delete(fk_store *store, uint32_t frame_id)
@@ -429,21 +439,16 @@ int fk_store_delete(fk_store *store, uint32_t frame_id)
     fk_store_slot *slot = fk_store_slot_of(store, frame_id);
     if (slot == NULL)
         return FK_ERR_NOENT;
-    int r = ensure_marks(store, 0);
-    slot = fk_store_slot_of(store, frame_id);
-    if (slot == NULL) /* found damaged meanwhile, and forgotten */
-        return FK_OK;
-    fk_store_forget(store, slot);
-    if (r < 0) /* its own segments may be what is wanting */
-        r = ensure_marks(store, 1);
-    for (uint32_t i = 0; i < slots_used(store) && r >= 0; i++) {
+    fk_store_marks marks = {.count = 0};
+    note(store, &marks, slot, 0);
+    forget(store, slot); /* its own segments may be what is wanting */
+    ensure_marks(store, 1);
+    /* written even if its commit was erased by now: an older copy may be there */
+    int r = fk_store_put_marks(store, &marks);
+    for (uint32_t i = fk_store_slots_used(store); i-- > 0 && r >= 0;) {
         slot = &store->cfg->slots[i];
-        if (fk_store_slot_id(slot) == frame_id && (slot->segment & FK_SLOT_GHOST)) {
-            r = bury(store, slot);
-            if (r >= 0)
-                fk_store_slot_remove(store, slot);
-            break;
-        }
+        if (slot_id(slot) == frame_id)
+            fk_store_slot_remove(store, slot);
     }
     return r;
 }
@@ -451,193 +456,172 @@ int fk_store_delete(fk_store *store, uint32_t frame_id)
 /* A free row in the table for a frame of that rank. */
 static int free_slot(fk_store *store, uint64_t key, int class_index)
 {
-    int evicted = 0;
-    if (slots_used(store) < store->cfg->slot_count)
+    int evicted = 0, r;
+    if (fk_store_slots_used(store) < store->cfg->slot_count)
         return 0;
-    int r;
-    while ((r = ensure_marks(store, 0)) < 0) { /* each turn evicts a frame */
+    while ((r = ensure_marks(store, 0)) < 0 || /* each turn evicts a frame */
+           (store->ghosts == 0 && fk_store_slots_used(store) == store->cfg->slot_count)) {
         if (!fk_store_evict_one(store, key, class_index, 0))
-            return r;
+            return r < 0 ? r : FK_ERR_NOSPC;
         evicted++;
     }
-    if (store->ghosts == 0 && slots_used(store) == store->cfg->slot_count) {
-        if (!fk_store_evict_one(store, key, class_index, 0))
-            return FK_ERR_NOSPC;
-        evicted++;
-    }
-    for (uint32_t i = 0; i < slots_used(store); i++) {
-        fk_store_slot *slot = &store->cfg->slots[i];
-        if (!(slot->segment & FK_SLOT_GHOST))
-            continue;
-        r = bury(store, slot);
-        if (r < 0)
-            return r;
-        fk_store_slot_remove(store, slot);
-        break;
-    }
+    fk_store_marks marks = {.count = 0};
+    fk_store_slot *slots = store->cfg->slots;
+    uint32_t used = fk_store_slots_used(store);
+    for (uint32_t i = used; i-- > 0 && marks.count < FK_MARKS;)
+        if (!is_kept(&slots[i]))
+            note(store, &marks, &slots[i], 0);
+    uint32_t n = marks.count;
+    r = fk_store_put_marks(store, &marks);
+    if (r < 0)
+        return r;
+    for (uint32_t i = used; i-- > 0 && n > 0;) /* the same: what moves into a gap is kept */
+        if (!is_kept(&slots[i])) {
+            fk_store_slot_remove(store, &slots[i]);
+            n--;
+        }
     return evicted;
 }
 
 /* ---- writing */
 
-int fk_store_write_chunk_header(fk_store *store, const fk_store_head *head, uint32_t index,
-                                uint32_t generation, uint32_t length, uint32_t offset, uint32_t crc)
+int fk_store_put_chunk(fk_store *store, fk_store_head *head, uint32_t index, uint32_t n,
+                       uint32_t crc, int last)
 {
-    uint8_t p[FK_CHUNK_HEADER];
-    p[0] = FK_KIND_CHUNK;
-    p[1] = (uint8_t)index;
-    fk_put_u16be(p + 2, length);
-    fk_put_u32be(p + 4, store->meta.frame_id);
-    fk_put_u32be(p + 8, generation);
-    fk_put_u32be(p + 12, offset);
-    fk_put_u32be(p + 16, crc);
-    fk_put_u32be(p + 20, fk_crc32(fk_store_seed(head->segment), p, 20));
-    fk_store_extent *e = &store->extents[index];
-    e->segment = head->segment;
-    e->place = head->place;
-    e->lap = store->cfg->segments[head->segment].wear;
-    e->length = (uint16_t)length;
-    return fk_store_write(store, p, sizeof p);
-}
+    fk_store_record r = store->hand;
+    fk_store_extent e = {head->segment, head->top, store->cfg->segments[head->segment].wear,
+                         (uint16_t)n};
+    uint32_t record = fk_store_grains(store, FK_RECORD), place = head->place;
+    head->place = (uint16_t)(place + fk_store_grains(store, n));
+    uint32_t kind = FK_STORE_KIND_CHUNK;
+    if (last)
+        kind = FK_STORE_KIND_COMMIT;
+    else if (fk_store_room(store, head) < 2 * record) /* nothing will follow */
+        kind = FK_STORE_KIND_FULL;
+    r.at = place << 16 | (uint16_t)r.at;
+    r.crc = crc;
+    r.what = n << 16 | index << 8 | kind;
 
-static uint32_t commit_size(uint32_t chunks)
-{
-    return FK_COMMIT_FIXED + chunks * FK_EXTENT_SIZE + FK_CRC_SIZE;
-}
-
-/* Programs the commit of the frame in hand at the head and moves it on. */
-int fk_store_write_commit(fk_store *store, fk_store_head *head)
-{
-    uint8_t p[FK_COMMIT_FIXED];
-    fk_store_put_commit(store, p);
-    store->meta_segment = head->segment;
-    store->meta_place = head->place;
-    head->place =
-        (uint16_t)(head->place + fk_store_grains(store, commit_size(store->extent_count)));
-    uint32_t crc = fk_crc32(fk_store_seed(store->meta_segment), p, sizeof p);
-    int r = fk_store_write(store, p, sizeof p);
-    for (uint32_t i = 0; i < store->extent_count && r >= 0; i++) {
-        fk_store_put_extent(&store->extents[i], p);
-        crc = fk_crc32(crc, p, FK_EXTENT_SIZE);
-        r = fk_store_write(store, p, FK_EXTENT_SIZE);
+    uint32_t extents = last ? index : 0;
+    fk_store_turn(store->extents, 2, 4 * extents);
+    int done = fk_store_put(store, head, &r, store->extents, extents * FK_EXTENT);
+    fk_store_turn(store->extents, 2, 4 * extents);
+    if (done < 0)
+        return done;
+    if (n > 0)
+        store->extents[index++] = e;
+    if (last) {
+        store->hand = r;
+        store->hand_segment = e.segment;
+        store->hand_place = e.place;
+        store->hand_count = (uint16_t)index;
     }
-    fk_put_u32be(p, crc);
-    if (r >= 0)
-        r = fk_store_write(store, p, FK_CRC_SIZE);
-    return r < 0 ? r : fk_store_write_flush(store);
+    return FK_OK;
 }
 
-/* Grains that the rest of a frame takes, its commit included, when in one segment. */
-static uint32_t tail_grains(const fk_store *store, uint32_t rest, uint32_t chunks)
+uint32_t fk_store_fresh(const fk_store *store)
 {
-    uint32_t full = rest / FK_STORE_CHUNK_MAX, last = rest % FK_STORE_CHUNK_MAX;
-    uint32_t grains = full * fk_store_grains(store, FK_CHUNK_HEADER + FK_STORE_CHUNK_MAX);
-    if (last > 0)
-        grains += fk_store_grains(store, FK_CHUNK_HEADER + last);
-    return grains + fk_store_grains(store, commit_size(chunks + full + (last > 0)));
+    return store->smallest - fk_store_grains(store, FK_RECORD);
 }
 
-/* Bytes of the next chunk where `room` grains are left; 0: none. */
-static uint32_t chunk_bytes(const fk_store *store, uint32_t room, uint32_t rest)
+/* Grains of the largest chunk: it fits into every segment, where it may have to be moved. */
+static uint32_t chunk_grains(const fk_store *store)
 {
-    uint32_t bytes = room * store->grain;
-    if (bytes <= FK_CHUNK_HEADER)
-        return 0;
-    bytes -= FK_CHUNK_HEADER;
-    bytes = bytes < FK_STORE_CHUNK_MAX ? bytes : FK_STORE_CHUNK_MAX;
-    return bytes < rest ? bytes : rest;
+    uint32_t most = fk_store_grains(store, FK_STORE_CHUNK_MAX);
+    uint32_t fits = fk_store_fresh(store) - fk_store_grains(store, FK_RECORD);
+    return most < fits ? most : fits;
 }
 
-/* What a frame needs when it is laid out as write_frame does: new segments, and
- * grains in all. Counts with the smallest segment, so mixed sizes need no more. */
-static void plan(const fk_store *store, uint32_t size, uint32_t *segments, uint32_t *grains,
-                 uint32_t *chunks)
+/* Grains that the rest of a frame takes from chunk `index` on when in one segment. */
+static uint32_t tail_grains(const fk_store *store, uint32_t rest, uint32_t index)
 {
-    uint32_t capacity = store->smallest - fk_store_first_place(store);
-    uint32_t rest = size;
-    *segments = *grains = *chunks = 0;
-    for (;;) { /* one turn per segment of the frame */
-        uint32_t tail = tail_grains(store, rest, *chunks);
-        if (tail <= capacity) {
-            *segments += !fk_store_head_fits(store, tail);
-            *grains += tail;
-            *chunks += (rest + FK_STORE_CHUNK_MAX - 1) / FK_STORE_CHUNK_MAX;
-            return;
-        }
-        uint32_t room = capacity;
-        uint32_t n = chunk_bytes(store, room, rest);
-        while (n > 0 && *chunks < FK_STORE_CHUNKS_MAX) {
-            room -= fk_store_grains(store, FK_CHUNK_HEADER + n);
-            rest -= n;
-            ++*chunks;
-            n = chunk_bytes(store, room, rest);
-        }
-        ++*segments;
-        *grains += capacity;
-        if (*chunks >= FK_STORE_CHUNKS_MAX) {
-            *chunks = FK_STORE_CHUNKS_MAX + 1;
-            return;
-        }
+    uint32_t grains = fk_store_grains(store, rest);
+    uint32_t before = grains > 0 ? (grains - 1) / chunk_grains(store) : 0;
+    return grains + before * fk_store_grains(store, FK_RECORD) +
+           fk_store_grains(store, FK_RECORD + (index + before) * FK_EXTENT);
+}
+
+/* What a frame needs when it is laid out as write_frame does: the new segments, or -1 if it
+ * has too many chunks, and the grains in all. As if all segments were the smallest. */
+static int plan(const fk_store *store, uint32_t rest, uint32_t *grains)
+{
+    uint32_t fresh = fk_store_fresh(store), record = fk_store_grains(store, FK_RECORD);
+    uint32_t whole = chunk_grains(store) + record;
+    uint32_t chunks = (fresh + whole - 1) / whole; /* in a segment that is filled */
+    uint32_t bytes = (fresh - chunks * record) * store->grain;
+    uint32_t index = 0, tail;
+    int segments = 0;
+    *grains = 0;
+    while ((tail = tail_grains(store, rest, index)) > fresh) { /* a turn per segment */
+        rest -= bytes < rest ? bytes : rest;
+        index += chunks;
+        *grains += fresh;
+        segments++;
+        if (index > FK_STORE_CHUNKS_MAX)
+            return -1;
     }
+    *grains += tail;
+    if (index + fk_store_grains(store, rest) / chunk_grains(store) >= FK_STORE_CHUNKS_MAX)
+        return -1;
+    for (uint32_t i = FK_HEAD_FRAMES; i < store->head_limit; i++)
+        if (fk_store_room(store, &store->heads[i]) >= tail)
+            return segments;
+    return segments + 1;
 }
 
-static int write_frame(fk_store *store, const uint8_t *data, uint32_t size)
+static int write_frame(fk_store *store, const fk_frame_meta *meta, const uint8_t *data)
 {
-    uint32_t offset = 0;
-    store->extent_count = 0;
-    store->meta_generation = store->generation++;
-    for (uint32_t turn = 0; turn <= FK_STORE_CHUNKS_MAX; turn++) {
-        uint32_t rest = size - offset;
-        uint32_t tail = tail_grains(store, rest, store->extent_count);
-        uint32_t need = tail;
-        if (store->pool_count > 0) {
-            uint32_t fresh = store->smallest - fk_store_first_place(store);
-            need = tail < fresh ? tail : fresh;
-        }
-        fk_store_head *head;
-        int r = fk_store_head_for(store, need, &head);
-        if (r < 0)
-            return r;
+    uint32_t rest = meta->size + FK_META, index = 0, record = fk_store_grains(store, FK_RECORD);
+    for (int last = 0; !last;) { /* each turn writes a chunk */
+        uint32_t need = tail_grains(store, rest, index), fresh = fk_store_fresh(store);
+        fk_store_head *head = fk_store_head_for(store, FK_HEAD_FRAMES, store->head_limit,
+                                                need < fresh ? need : fresh);
+        if (head == NULL || index > FK_STORE_CHUNKS_MAX)
+            return FK_ERR_NOSPC;
         uint16_t segment = head->segment;
-        fk_store_write_begin(store, head);
-        uint32_t n = chunk_bytes(store, fk_store_room(store, head), rest);
-        while (n > 0 && r >= 0) { /* each turn writes a chunk */
-            r = fk_store_write_chunk_header(store, head, store->extent_count, store->meta_generation,
-                                            n, offset, fk_crc32(FK_CRC32_INIT, data + offset, n));
-            head->place = (uint16_t)(head->place + fk_store_grains(store, FK_CHUNK_HEADER + n));
-            store->extent_count++;
-            if (r >= 0)
-                r = fk_store_write(store, data + offset, n);
-            if (r >= 0)
-                r = fk_store_write_pad(store);
-            offset += n;
+        do {
+            uint32_t room = fk_store_room(store, head), skip = 0, crc = FK_CRC32_INIT;
+            uint32_t n = chunk_grains(store);
+            n = (n < room - record ? n : room - record) * store->grain;
+            n = n < rest ? n : rest;
+            last = n == rest && fk_store_grains(store, n) +
+                                        fk_store_grains(store, FK_RECORD + index * FK_EXTENT) <= room;
+            fk_store_write_at(store, segment, head->place);
+            if (index == 0) { /* what is kept beside the picture goes before it */
+                fk_frame_meta m = *meta;
+                uint8_t p[4];
+                skip = FK_META;
+                turn_meta(&m);
+                crc = fk_crc32(crc, (const uint8_t *)&m.time, FK_META - 4);
+                fk_put_u32be(p, crc);
+                crc = fk_crc32(crc, p, sizeof p);
+                fk_store_write(store, &m.time, FK_META - 4);
+                fk_store_write(store, p, sizeof p);
+            }
+            fk_store_write(store, data, n - skip);
+            crc = fk_crc32(crc, data, n - skip);
+            data += n - skip;
+            int r = fk_store_flush(store);
+            if (r < 0)
+                fk_store_fail(store, segment);
+            else
+                r = fk_store_put_chunk(store, head, index, n, crc, last);
+            if (r < 0)
+                return r;
             rest -= n;
-            n = store->extent_count < FK_STORE_CHUNKS_MAX
-                    ? chunk_bytes(store, fk_store_room(store, head), rest)
-                    : 0;
-        }
-        int last = rest == 0 && fk_store_room(store, head) >=
-                                    fk_store_grains(store, commit_size(store->extent_count));
-        if (r >= 0)
-            r = last ? fk_store_write_commit(store, head) : fk_store_write_flush(store);
-        if (r < 0) {
-            fk_store_fail(store, segment);
-            return r;
-        }
-        if (last)
-            return FK_OK;
+            index += n > 0;
+        } while (rest > 0 && fk_store_room(store, head) > record);
     }
-    return FK_ERR_INVAL;
+    return FK_OK;
 }
 
-static int make_room(fk_store *store, const fk_frame_meta *meta, uint32_t size)
+static int make_room(fk_store *store, const fk_frame_meta *meta)
 {
     int class_index = meta->class_index, evicted = 0;
     uint64_t key = ((uint64_t)0x10000 + meta->value) << 32 | meta->frame_id;
-    uint32_t segments, grains, chunks;
     int quota = quota_of(store, meta->class_index);
     if (quota >= 0 && store->cfg->quotas[quota].ceiling > 0) {
-        while (store->class_bytes[quota] + size > store->cfg->quotas[quota].ceiling) {
+        while (store->class_bytes[quota] + meta->size > store->cfg->quotas[quota].ceiling) {
             if (!fk_store_evict_one(store, key, class_index, 1))
                 return FK_ERR_NOSPC;
             evicted++;
@@ -648,9 +632,10 @@ static int make_room(fk_store *store, const fk_frame_meta *meta, uint32_t size)
         return r;
     evicted += r;
     for (;;) { /* each turn evicts a frame */
-        plan(store, size, &segments, &grains, &chunks);
+        uint32_t grains;
+        int segments = plan(store, meta->size + FK_META, &grains);
         if (store->live + grains <= fk_store_limit(store) &&
-            fk_store_ensure(store, segments) >= 0)
+            fk_store_ensure(store, (uint32_t)segments) >= 0)
             return evicted;
         if (!fk_store_evict_one(store, key, class_index, 0))
             return FK_ERR_NOSPC;
@@ -662,26 +647,27 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
 {
     if (store->phase != FK_MOUNTED)
         return FK_ERR_STATE;
-    uint32_t segments, grains, chunks;
-    if (size == 0 || size > FK_STORE_CHUNKS_MAX * (uint32_t)FK_STORE_CHUNK_MAX ||
-        meta->frame_id == 0 || fk_store_slot_of(store, meta->frame_id) != NULL)
+    uint32_t grains;
+    fk_frame_meta m = *meta;
+    m.size = (uint32_t)size;
+    m.sent = 0;
+    if (size == 0 || size >= FK_STORE_CHUNKS_MAX * (size_t)FK_STORE_CHUNK_MAX || m.frame_id == 0 ||
+        fk_store_slot_of(store, m.frame_id) != NULL ||
+        plan(store, m.size + FK_META, &grains) < 0 || grains > fk_store_limit(store))
         return FK_ERR_INVAL;
-    plan(store, (uint32_t)size, &segments, &grains, &chunks);
-    if (chunks > FK_STORE_CHUNKS_MAX || grains > fk_store_limit(store))
-        return FK_ERR_INVAL;
-    fk_store_use_id(store, meta->frame_id);
+    m.crc32 = fk_crc32(FK_CRC32_INIT, data, size);
+    fk_store_use_id(store, m.frame_id);
     int evicted = 0, r = FK_OK;
     /* every failure takes a segment out of use */
     for (uint32_t turn = 0; turn <= store->cfg->flash->segment_count; turn++) {
-        r = make_room(store, meta, (uint32_t)size);
+        r = make_room(store, &m);
         if (r < 0)
             break;
         evicted += r;
-        store->meta = *meta;
-        store->meta.size = (uint32_t)size;
-        store->meta.sent = 0;
-        store->meta.crc32 = fk_crc32(FK_CRC32_INIT, data, size);
-        r = write_frame(store, data, (uint32_t)size);
+        store->hand.id = m.frame_id;
+        store->hand.at = m.value;
+        store->hand.more = (uint32_t)m.class_index << 24;
+        r = write_frame(store, &m, data);
         if (r >= 0)
             break;
     }
@@ -690,13 +676,13 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
         return r;
     }
     fk_store_account(store, 1);
-    fk_store_slot_add(store, store->meta_segment, store->meta_place | FK_SLOT_VERIFIED);
-    if (meta->frame_id > store->top_id) {
-        store->top_id = meta->frame_id;
+    fk_store_slot_add(store);
+    store->cfg->slots[fk_store_slots_used(store) - 1].place |= FK_SLOT_VERIFIED;
+    if (m.frame_id > store->top_id) {
+        store->top_id = m.frame_id;
         store->saved = 0;
     }
-    if (store->marks_count > 0 || store->unsaved)
-        fk_store_sync(store); /* what cannot be written now waits */
+    fk_store_sync(store); /* what cannot be written now waits */
     /* Where nobody calls fk_store_idle, a little is won ahead each time, so that a large
      * frame does not have to win all at once. */
     for (uint32_t i = 0; i < 3 && !store->idled && store->pool_count < store->spare; i++)

@@ -1,27 +1,23 @@
 /* Mounting: reads, never writes. Four passes, each a segment at a time:
- *   1  the clean record and the header that follows: wear, the pool, the ring,
- *      and where the other records of the segment start;
- *   2  segments that hold marks alone: which commits are those of deleted frames;
- *   3  the other records, among them the commits: the frames;
- *   4  all marks, which need all frames to be known. */
+ *   1  the clean record and the kind of the record after it: wear, and where
+ *      frames, marks or the ring may be;
+ *   2  marks: what was deleted or sent is noted;
+ *   3  records: the frames;
+ *   4  marks again, if they could not all be noted. */
 #include "store/parts.h"
 
 #include <string.h>
 
+#include "fk/bytes.h"
 #include "fk/err.h"
+#include "fk/wire.h"
 
-enum { PASS_SEGMENTS = 1, PASS_DELETED, PASS_RECORDS, PASS_MARKS, PASS_END };
+enum { PASS_SEGMENTS = 1, PASS_NOTES, PASS_RECORDS, PASS_MARKS, PASS_END };
 
-static int is_newer(uint32_t a, uint32_t b)
+void fk_store_saw_id(fk_store *store, uint32_t next_id)
 {
-    return (int32_t)(a - b) > 0;
-}
-
-static void saw(fk_store *store, uint32_t generation, uint32_t id)
-{
-    if (is_newer(generation + 1, store->generation))
-        store->generation = generation + 1;
-    fk_store_use_id(store, id);
+    if (next_id == 0 || (store->next_id != 0 && next_id > store->next_id))
+        store->next_id = next_id;
 }
 
 int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
@@ -33,18 +29,17 @@ int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
         unit == 0 || unit > sizeof store->buffer || (unit & (unit - 1)) != 0 ||
         cfg->slot_count == 0 || cfg->quota_count > FK_STORE_QUOTAS_MAX ||
         cfg->profile > FK_STORE_CHAIN || cfg->log_segments == 1 ||
-        cfg->log_segments > FK_STORE_RING_MAX || cfg->spare_segments >= FK_STORE_POOL_MAX)
+        cfg->log_segments > FK_STORE_RING_MAX || cfg->spare_segments == 1 ||
+        cfg->spare_segments > FK_STORE_SPARE_MAX)
         return FK_ERR_INVAL;
     store->cfg = cfg;
     store->grain = unit < 8 ? 8 : unit;
-    while (largest / store->grain > FK_PLACE_MASK + 1u) /* places have 14 bits */
+    while (largest / store->grain > FK_STORE_PLACES_MAX)
         store->grain *= 2;
     store->spare = cfg->spare_segments ? cfg->spare_segments : 3;
-    if (store->spare < 2)
-        return FK_ERR_INVAL;
-    store->head_limit = (uint8_t)(flash->segment_count / 16 < 1 ? 1 : flash->segment_count / 16);
-    if (store->head_limit > FK_STORE_HEADS_MAX)
-        store->head_limit = FK_STORE_HEADS_MAX;
+    uint32_t heads = FK_HEAD_FRAMES + 1 + flash->segment_count / 16;
+    store->head_limit = (uint8_t)(heads < FK_STORE_HEADS_MAX ? heads : FK_STORE_HEADS_MAX);
+    memset(store->heads, 0xFF, sizeof store->heads);
     store->smallest = 0xFFFF;
     for (uint32_t i = 0; i < flash->segment_count; i++) {
         uint32_t address, size;
@@ -54,11 +49,10 @@ int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
         if (size / store->grain < store->smallest)
             store->smallest = (uint16_t)(size / store->grain);
         store->usable += size / store->grain;
-        memset(&cfg->segments[i], 0, sizeof cfg->segments[i]);
+        cfg->segments[i] = (fk_store_segment){0, 0, 0};
     }
     if (store->grain > sizeof store->buffer || fk_store_limit(store) == 0)
         return FK_ERR_INVAL;
-    store->unfinished = store->mark_head.segment = store->log_head.segment = store->log_cursor.segment = FK_NO_SEGMENT;
     store->next_id = 1;
     store->phase = PASS_SEGMENTS;
     return FK_OK;
@@ -66,169 +60,114 @@ int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
 
 /* ---- pass 1 */
 
+/* Found clean, it is erased again before use all the same: a program cut short may have
+ * begun here without a trace that can be read. */
 static void look_at_segment(fk_store *store, uint32_t segment)
 {
-    const fk_flash *flash = store->cfg->flash;
     fk_store_segment *s = &store->cfg->segments[segment];
-    uint32_t first = fk_store_first_place(store), count, generation, next_id;
-    fk_store_window w = {.address = fk_store_address(store, segment, 0)};
-    /* one read shows both, where they lie close together */
-    uint32_t both = first * store->grain + FK_RECORD_MIN;
-    if (both <= FK_WINDOW && flash->read(flash->ctx, w.address, w.bytes, both) >= 0)
-        w.size = both;
-    if (fk_store_clean_record(store, segment, &count, &generation, &next_id, &w) < 0) {
-        s->place = FK_LAP_LOST;
+    fk_store_walk w;
+    fk_store_record clean;
+    fk_store_start(store, &w, segment);
+    uint32_t grains = fk_store_segment_grains(store, segment), gap = (grains - w.top) * store->grain;
+    uint8_t kind = 0;
+    w.address = fk_store_address(store, segment, w.top) - 1;
+    w.size = gap < FK_WINDOW ? gap + 1 : 1; /* one read shows both, where they lie close together */
+    if (fk_store_read_flash(store, w.address, w.bytes, w.size) >= 0)
+        kind = w.bytes[0];
+    else
+        w.size = 0;
+    w.top = (uint16_t)grains;
+    if (fk_store_peek(store, &w, &clean, NULL) <= 0 ||
+        clean.what != (FK_STORE_MAGIC << 16 | FK_STORE_VERSION << 8 | FK_STORE_KIND_CLEAN)) {
+        s->flags = FK_LAP_LOST;
         return;
     }
-    if (store->wears == 0) {
-        store->wear_base = count;
-        store->generation = generation;
-    }
-    store->wears++;
-    store->wear_sum += count - store->wear_base;
-    s->wear = (uint16_t)count;
-    saw(store, generation, next_id - 1);
-    if (next_id == 0)
-        store->next_id = 0;
-
-    fk_store_record rec;
-    int r = fk_store_peek(store, segment, first, &rec, &w);
-    /* Found clean, it is erased again before use all the same: a program cut short may have
-     * begun here without a trace that can be read. */
-    if (r == 0)
-        return;
-    s->place = (uint16_t)first;
-    if (r < 0)
-        return;
-    if (rec.kind == FK_KIND_MARKS)
-        s->place |= FK_HAS_MARKS;
-    if (rec.kind == FK_KIND_LOG) {
-        s->place = 0;
-        fk_store_ring_found(store, segment, rec.id);
-    } else if (rec.kind == FK_KIND_CHUNK) {
-        uint32_t next = first + (uint32_t)r;
-        saw(store, rec.generation, rec.id);
-        uint32_t left = (fk_store_segment_grains(store, segment) - next) * store->grain;
-        s->place = left < FK_RECORD_MIN ? 0 : (uint16_t)next;
-    }
+    if (store->wears++ == 0)
+        store->wear_base = clean.id;
+    store->wear_sum += clean.id - store->wear_base;
+    s->wear = (uint16_t)clean.id;
+    fk_store_saw_id(store, clean.more);
+    if (kind == FK_STORE_KIND_MARKS)
+        s->flags = FK_HAS_MARKS;
+    else if (kind != FK_STORE_KIND_FULL && kind != 0xFF)
+        s->flags = FK_TO_READ;
 }
 
-/* ---- marks: pass 4 */
+/* ---- marks: passes 2 and 4 */
 
-static int lists(const fk_store *store, uint32_t segment)
+/* Before the frames are known, marks are noted in rows at the table's end, where they last
+ * until their commit turns up or the row is needed. */
+static fk_store_slot *noted(const fk_store *store, uint32_t index)
 {
-    for (uint32_t i = 0; i < store->extent_count; i++)
-        if (store->extents[i].segment == segment)
-            return 1;
-    return store->meta_segment == segment;
+    return &store->cfg->slots[store->cfg->slot_count - 1u - index];
 }
 
-/* What is still read there was moved or forgotten before the erase that failed. */
-static void apply_retired(fk_store *store, uint32_t segment)
+/* What a mark says: of a segment, or of the frame whose commit lies there. */
+static void apply(fk_store *store, uint32_t id, uint32_t segment, uint32_t lap)
 {
-    if (segment >= store->cfg->flash->segment_count ||
-        fk_store_state(store, segment) != FK_STATE_DATA)
-        return;
-    for (uint32_t i = (uint32_t)store->frames + store->ghosts; i-- > 0;) {
-        fk_store_slot *slot = &store->cfg->slots[i];
-        if ((slot->segment & FK_SLOT_GHOST) || fk_store_slot_load(store, slot) < 0 ||
-            !lists(store, segment))
-            continue;
-        fk_store_account(store, -1);
-        fk_store_slot_remove(store, slot);
-    }
-    fk_store_retire(store, segment);
-    store->cfg->segments[segment].place = 0;
-    store->unsaved = 0;
-}
-
-static void apply(fk_store *store, const fk_store_mark *mark)
-{
-    if (mark->type == FK_MARK_RETIRED) {
-        apply_retired(store, mark->segment);
+    uint32_t sent = segment & FK_STORE_MARK_SENT;
+    segment -= sent;
+    if (segment >= store->cfg->flash->segment_count || store->cfg->segments[segment].wear != lap)
+        return; /* it has served */
+    if (id == 0)
+        store->cfg->segments[segment].flags |= FK_LAP_LOST;
+    fk_store_use_id(store, id);
+    if (store->phase == PASS_NOTES) {
+        store->lost_notes |= store->notes == store->cfg->slot_count;
+        if (id == 0 || store->lost_notes)
+            return;
+        *noted(store, store->notes++) = (fk_store_slot){(uint16_t)(id >> 16), (uint16_t)id, 0,
+                                                        (uint16_t)segment, sent ? FK_SLOT_SENT : 0};
         return;
     }
-    fk_store_use_id(store, mark->id);
-    if (mark->id > store->top_id)
-        store->top_id = mark->id;
-    fk_store_slot *slot = fk_store_slot_of(store, mark->id);
-    if (slot == NULL || mark->type == FK_MARK_IDS || fk_store_slot_load(store, slot) < 0 ||
-        is_newer(store->meta_generation, mark->generation))
+    fk_store_slot *slot = fk_store_slot_of(store, id);
+    if (slot == NULL)
         return;
-    if (mark->type == FK_MARK_SENT) {
+    if (sent) {
         slot->place |= FK_SLOT_SENT;
         return;
     }
-    if (slot->segment != mark->segment)
-        store->unfinished = slot->segment; /* an older copy: goes before the mark may go */
-    fk_store_account(store, -1);
+    if (fk_store_slot_load(store, slot) == FK_OK)
+        fk_store_account(store, -1);
+    else
+        store->uncounted = 1;
     fk_store_slot_remove(store, slot);
 }
 
-static void read_marks(fk_store *store, uint32_t segment, int only_deleted)
+static void read_marks(fk_store *store, uint32_t segment)
 {
-    uint32_t place = fk_store_first_place(store);
-    fk_store_window w = {.size = 0};
-    fk_store_record rec;
-    fk_store_mark marks[FK_MARKS_RECORD];
-    if (!only_deleted)
-        place = store->cfg->segments[segment].place & FK_PLACE_MASK;
-    uint32_t flags = store->cfg->segments[segment].place;
-    if ((flags & FK_LAP_LOST) || fk_store_state(store, segment) != FK_STATE_DATA ||
-        !(only_deleted || (flags & FK_HAS_MARKS)))
+    fk_store_walk w;
+    fk_store_record r;
+    fk_store_start(store, &w, segment);
+    if (!(store->cfg->segments[segment].flags & FK_HAS_MARKS) ||
+        (store->phase == PASS_MARKS && !store->lost_notes))
         return;
-    while (fk_store_walk(store, segment, &place, &rec, &w) > 0) {
-        int n = rec.kind == FK_KIND_MARKS ? fk_store_get_marks(store, segment, place, marks) : 0;
-        for (int i = 0; i < n; i++)
-            if (!only_deleted || marks[i].type == FK_MARK_DELETED)
-                apply(store, &marks[i]);
-        place += rec.grains;
+    while (fk_store_next(store, &w, &r)) { /* a turn per record */
+        uint8_t marks[FK_MARKS * FK_MARK];
+        uint32_t n = r.what >> 16;
+        if ((r.what & 0xFF) != FK_STORE_KIND_MARKS || n > sizeof marks)
+            continue;
+        memcpy(marks, store->extents, n);
+        fk_store_saw_id(store, r.more);
+        for (const uint8_t *p = marks; n >= FK_MARK; n -= FK_MARK, p += FK_MARK)
+            apply(store, fk_get_u32be(p + FK_STORE_MARK_FRAME_ID),
+                  fk_get_u16be(p + FK_STORE_MARK_SEGMENT), fk_get_u16be(p + FK_STORE_MARK_LAP));
     }
 }
 
-/* ---- pass 2 */
-
-/* Frames that were deleted and are not erased yet would fill the table: their commits are
- * noted in it as ghosts, and passed over when they turn up. */
-static void note_deleted(fk_store *store, uint32_t segment)
+/* Whether the commit in hand is known to be deleted. */
+static int was_noted(fk_store *store)
 {
-    fk_store_window w = {.size = 0};
-    fk_store_record rec;
-    fk_store_mark marks[FK_MARKS_RECORD];
-    uint32_t place = fk_store_first_place(store);
-    if (!(store->cfg->segments[segment].place & FK_HAS_MARKS))
-        return;
-    while (fk_store_walk(store, segment, &place, &rec, &w) > 0) { /* a turn per record */
-        int n = rec.kind == FK_KIND_MARKS ? fk_store_get_marks(store, segment, place, marks) : 0;
-        for (int i = 0; i < n; i++) {
-            const fk_store_mark *m = &marks[i];
-            if (m->type != FK_MARK_DELETED || m->segment >= store->cfg->flash->segment_count)
-                continue;
-            /* still to come in pass 3? */
-            uint32_t from = store->cfg->segments[m->segment].place & FK_PLACE_MASK;
-            if (from == 0 || from > m->place)
-                continue;
-            store->meta.frame_id = m->id;
-            store->meta.sent = 0;
-            if (fk_store_slot_add(store, m->segment | FK_SLOT_GHOST, m->place) == FK_OK) {
-                store->frames--;
-                store->ghosts++;
-            }
-        }
-        place += rec.grains;
-    }
-}
-
-static int was_deleted(fk_store *store)
-{
-    for (uint32_t i = 0; i < (uint32_t)store->frames + store->ghosts; i++) {
-        fk_store_slot *s = &store->cfg->slots[i];
-        if (s->segment == (store->meta_segment | FK_SLOT_GHOST) &&
-            (s->place & FK_SLOT_PLACE) == store->meta_place &&
-            fk_store_slot_id(s) == store->meta.frame_id) {
-            fk_store_slot_remove(store, s);
+    for (uint32_t i = 0; i < store->notes; i++) {
+        fk_store_slot note = *noted(store, i);
+        if (((uint32_t)note.id_high << 16 | note.id_low) != store->hand.id ||
+            note.segment != store->hand_segment)
+            continue;
+        *noted(store, i) = *noted(store, --store->notes);
+        if (!(note.place & FK_SLOT_SENT))
             return 1;
-        }
+        store->hand.more |= (uint32_t)FK_STORE_FLAG_SENT << 16;
+        i--;
     }
     return 0;
 }
@@ -240,82 +179,69 @@ static int was_deleted(fk_store *store)
 static int is_intact(const fk_store *store)
 {
     uint32_t size = 0;
-    for (uint32_t i = 0; i < store->extent_count; i++) {
+    for (uint32_t i = 0; i < store->hand_count; i++) {
         const fk_store_extent *e = &store->extents[i];
         if (e->segment >= store->cfg->flash->segment_count)
             return 0;
         const fk_store_segment *s = &store->cfg->segments[e->segment];
-        if (e->lap != s->wear || (s->place & FK_LAP_LOST) ||
-            fk_store_state(store, e->segment) != FK_STATE_DATA ||
-            e->place >= fk_store_segment_grains(store, e->segment))
+        if (e->lap != s->wear || (s->flags & FK_LAP_LOST) || e->length > FK_STORE_CHUNK_MAX ||
+            e->place > fk_store_first(store, e->segment))
             return 0;
         size += e->length;
     }
-    return size == store->meta.size;
+    return size > FK_META;
 }
 
 /* Of two commits of one frame the newer counts. That the older one is intact too means
- * that a move was cut short before its erase; the segment in question is one that
- * only the older lists. It goes first, lest the older outlive a mark of deletion. */
+ * that a move was cut short before its erase: its segment goes first, lest the older outlive
+ * a mark of deletion. */
+static void set_old_copy(fk_store *store, uint32_t segment)
+{
+    uint16_t *flags = &store->cfg->segments[segment].flags;
+    store->old_copies = (uint16_t)(store->old_copies + !(*flags & FK_OLD_COPY));
+    *flags |= FK_OLD_COPY;
+}
+
 static void settle(fk_store *store, fk_store_slot *slot)
 {
-    uint16_t segments[FK_STORE_CHUNKS_MAX + 1];
-    uint32_t n = store->extent_count, generation = store->meta_generation;
-    uint16_t segment = store->meta_segment, place = store->meta_place;
+    uint32_t segment = store->hand_segment, place = store->hand_place;
+    uint16_t copy = (uint16_t)store->hand.more;
     int readable = fk_store_slot_load(store, slot) == FK_OK;
-    if (!readable || is_newer(generation, store->meta_generation)) {
-        /* the one in the table is the older, or lies where an erase was cut short and
-         * can be read by chance alone */
-        if (readable)
-            fk_store_account(store, -1);
-        else
-            store->uncounted = 1;
-        for (uint32_t i = 0; i < store->extent_count; i++)
-            segments[i] = store->extents[i].segment;
-        n = readable ? store->extent_count : 0;
-        segments[n] = slot->segment;
-        if (fk_store_load(store, segment, place) < 0)
-            store->uncounted = 1;
-        slot->segment = segment;
-        slot->place = (uint16_t)(place | (store->meta.sent ? FK_SLOT_SENT : 0u));
-        slot->value = store->meta.value;
-        fk_store_account(store, 1);
-    } else {
-        segments[n] = segment;
-        if (fk_store_load(store, segment, place) < 0)
-            return;
-        for (uint32_t i = 0; i < n; i++)
-            segments[i] = store->extents[i].segment;
-        fk_store_slot_load(store, slot);
+    if (readable && (int16_t)(copy - store->hand.more) <= 0) {
+        set_old_copy(store, segment);
+        return;
     }
-    for (uint32_t i = 0; i <= n; i++)
-        if (!lists(store, segments[i]))
-            store->unfinished = segments[i];
+    /* the one in the table is the older, or lies where an erase was cut short and can be
+     * read by chance alone */
+    set_old_copy(store, slot->segment);
+    store->uncounted = 1;
+    if (fk_store_load(store, segment, place) == FK_OK)
+        fk_store_slot_move(store, slot);
 }
 
 static void found_commit(fk_store *store)
 {
-    uint32_t segment = store->meta_segment, place = store->meta_place;
-    if (store->meta.frame_id == 0 || !is_intact(store) || was_deleted(store))
+    uint32_t segment = store->hand_segment, place = store->hand_place;
+    if (store->hand.id == 0 || was_noted(store) || !is_intact(store))
         return;
-    fk_store_slot *slot = fk_store_slot_of(store, store->meta.frame_id);
+    fk_store_slot *slot = fk_store_slot_of(store, store->hand.id);
     if (slot != NULL) {
         settle(store, slot);
         return;
     }
-    /* Where the table is full, it is so of deleted frames: noted ones, then those that took a
-     * row before their mark was seen, in segments known for marks, then in any; or of
-     * forgotten ones in a segment whose erase was cut short, that can be read by chance. */
-    for (int pass = 0; fk_store_slot_add(store, segment, place) < 0; pass++) {
-        if (pass == 3)
-            fk_store_drop_damaged(store);
-        if (pass == 4)
+    /* Where the table is full, it is so of deleted frames; or of forgotten ones in a segment
+     * whose erase was cut short, that can be read by chance. */
+    if (store->notes > 0 && fk_store_slots_used(store) + store->notes == store->cfg->slot_count) {
+        store->notes--;
+        store->lost_notes = 1;
+    }
+    for (int turn = 0; fk_store_slot_add(store) < 0; turn++) {
+        if (turn == 2)
             return; /* deleted itself, or the table is smaller than when this was written */
-        if (pass == 0)
-            fk_store_drop_ghosts(store, FK_NO_SEGMENT);
-        for (uint32_t i = 0; (pass == 1 || pass == 2) && i < store->cfg->flash->segment_count; i++)
-            if (pass == 2 || (store->cfg->segments[i].place & FK_HAS_MARKS))
-                read_marks(store, i, 1);
+        for (uint32_t i = 0; turn == 0 && i < store->cfg->flash->segment_count; i++)
+            read_marks(store, i);
+        if (turn == 1)
+            fk_store_drop_damaged(store);
         if (fk_store_load(store, segment, place) < 0)
             return;
     }
@@ -325,24 +251,26 @@ static void found_commit(fk_store *store)
 static void read_records(fk_store *store, uint32_t segment)
 {
     fk_store_segment *s = &store->cfg->segments[segment];
-    uint32_t place = s->place & FK_PLACE_MASK;
-    fk_store_window w = {.size = 0};
-    fk_store_record rec;
-    if (place == 0)
+    fk_store_walk w;
+    fk_store_record r;
+    fk_store_start(store, &w, segment);
+    if (!(s->flags & (FK_TO_READ | FK_LAP_LOST)))
         return;
-    while (fk_store_walk(store, segment, &place, &rec, &w) > 0) { /* a turn per record */
-        place += rec.grains;
-        if (rec.kind == FK_KIND_LOG) { /* the first record was damaged */
-            fk_store_ring_found(store, segment, rec.id);
-            return;
+    s->flags = (uint16_t)(s->flags & ~(uint32_t)FK_TO_READ);
+    while (fk_store_next(store, &w, &r)) { /* a turn per record */
+        uint32_t kind = r.what & 0xFF;
+        if (kind == FK_STORE_KIND_LOG) {
+            if (!(s->flags & FK_LAP_LOST))
+                s->flags |= FK_TO_READ; /* the ring's: it will sort them */
+            break;
         }
-        saw(store, rec.generation, rec.kind == FK_KIND_MARKS ? 0 : rec.id);
-        if (rec.kind == FK_KIND_COMMIT) {
-            if (rec.id > store->top_id)
-                store->top_id = rec.id;
+        if (kind == FK_STORE_KIND_MARKS) /* the first was damaged */
+            s->flags |= FK_HAS_MARKS, store->lost_notes = 1;
+        else
+            fk_store_use_id(store, r.id);
+        if (kind == FK_STORE_KIND_COMMIT && !(s->flags & FK_LAP_LOST)) {
+            fk_store_take(store, &r, segment, w.place);
             found_commit(store);
-        } else if (rec.kind == FK_KIND_MARKS && !(s->place & FK_HAS_MARKS)) { /* pass 4 starts here */
-            s->place = (uint16_t)(FK_HAS_MARKS | (place - rec.grains));
         }
     }
 }
@@ -354,42 +282,36 @@ static void finish(fk_store *store)
     uint32_t mean = store->wear_base;
     if (store->wears > 0)
         mean += (uint32_t)((int32_t)store->wear_sum / (int32_t)store->wears);
-    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++) {
-        fk_store_segment *s = &store->cfg->segments[i];
-        if (s->place & FK_LAP_LOST)
-            s->wear = (uint16_t)mean; /* an erase was cut short; its count is as good as any */
-        s->place &= FK_HAS_MARKS;
-    }
     if (store->uncounted)
         fk_store_recount(store);
+    store->uncounted = 0;
     fk_store_ring_mount(store);
+    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++) {
+        fk_store_segment *s = &store->cfg->segments[i];
+        s->flags = (uint16_t)(s->flags & ~(uint32_t)FK_TO_READ);
+        if (s->flags & FK_LAP_LOST)
+            s->wear = (uint16_t)mean; /* an erase was cut short; its count is as good as any */
+    }
+    store->top_id = store->next_id - 1;
     store->phase = FK_MOUNTED;
 }
 
 int fk_store_mount_step(fk_store *store, uint32_t segments)
 {
+    static void (*const passes[])(fk_store *, uint32_t) = {look_at_segment, read_marks, read_records,
+                                                         read_marks};
     if (store->phase == FK_MOUNTED)
         return 0;
     if (store->phase == 0)
         return FK_ERR_STATE;
-    for (uint32_t turn = 0; turn < segments; turn++) {
-        uint32_t segment = store->cursor++;
-        if (store->phase == PASS_SEGMENTS)
-            look_at_segment(store, segment);
-        else if (store->phase == PASS_DELETED)
-            note_deleted(store, segment);
-        else if (store->phase == PASS_RECORDS)
-            read_records(store, segment);
-        else
-            read_marks(store, segment, 0);
-        if (store->cursor == store->cfg->flash->segment_count) {
-            store->cursor = 0;
-            if (store->phase == PASS_RECORDS)
-                fk_store_drop_ghosts(store, FK_NO_SEGMENT);
-            if (++store->phase == PASS_END) {
-                finish(store);
-                return 0;
-            }
+    while (segments-- > 0) {
+        passes[store->phase - PASS_SEGMENTS](store, store->cursor++);
+        if (store->cursor < store->cfg->flash->segment_count)
+            continue;
+        store->cursor = 0;
+        if (++store->phase == PASS_END) {
+            finish(store);
+            return 0;
         }
     }
     return 1;
@@ -409,7 +331,7 @@ void fk_store_stats(const fk_store *store, fk_store_report *out)
     if (store->phase != FK_MOUNTED)
         return;
     out->frames = store->frames;
-    for (uint32_t i = 0; i < (uint32_t)store->frames + store->ghosts; i++) {
+    for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
         const fk_store_slot *s = &store->cfg->slots[i];
         out->frames_unsent += !(s->segment & FK_SLOT_GHOST) && !(s->place & FK_SLOT_SENT);
     }
@@ -417,7 +339,6 @@ void fk_store_stats(const fk_store *store, fk_store_report *out)
     out->capacity = fk_store_limit(store) * store->grain;
     out->segments = store->cfg->flash->segment_count;
     out->clean = store->pool_count;
-    out->dead = fk_store_dead(store);
     out->retired = store->retired;
     out->evicted = store->evicted;
     out->refused = store->refused;
@@ -427,6 +348,7 @@ void fk_store_stats(const fk_store *store, fk_store_report *out)
     int64_t sum = 0;
     out->wear_min = 0xFFFFFFFF;
     for (uint32_t i = 0; i < out->segments; i++) {
+        out->dead += (uint32_t)fk_store_is_dead(store, i);
         if (fk_store_state(store, i) == FK_STATE_RETIRED)
             continue;
         uint32_t wear = fk_store_wear(store, i);

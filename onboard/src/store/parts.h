@@ -1,5 +1,5 @@
 /* The store's own parts, in the order in which they build on each other:
- * record (bytes), segment (erase, program, pool), frame (one frame's whole
+ * record (bytes), segment (erase, program, heads), frame (one frame's whole
  * life), reclaim (room and wear), ring (small records), mount. */
 #ifndef FK_STORE_PARTS_H
 #define FK_STORE_PARTS_H
@@ -7,20 +7,12 @@
 #include "fk/store.h"
 
 enum {
-    FK_STORE_FORMAT = 1,
-    FK_STORE_MAGIC  = 0x464B, /* "FK" */
-
-    /* First byte of a record. Any two differ in four bits, and from 00 and FF too. */
-    FK_KIND_CLEAN = 0x0F, FK_KIND_CHUNK = 0x33, FK_KIND_COMMIT = 0x3C,
-    FK_KIND_MARKS = 0x55, FK_KIND_LOG   = 0x5A,
-
-    /* Bytes; every record ends with a CRC-32 over the segment's number and the record. */
-    FK_CLEAN_SIZE = 24, FK_CHUNK_HEADER = 24, FK_COMMIT_FIXED = 48, FK_EXTENT_SIZE = 8,
-    FK_MARKS_FIXED = 8, FK_MARK_SIZE = 12, FK_LOG_FIXED = 16, FK_CRC_SIZE = 4,
-    FK_RECORD_MIN = 24,
-
-    FK_MARK_SENT = 0, FK_MARK_DELETED = 1, FK_MARK_RETIRED = 2, FK_MARK_IDS = 3,
-    FK_MARKS_RECORD = 16, /* marks in one record at most */
+    FK_END = 20,           /* bytes of a record after its body; a CRC stands before it     */
+    FK_RECORD = 24,        /* bytes of a record without a body                            */
+    FK_EXTENT = 8,         /* bytes of an extent in a commit                              */
+    FK_MARK = 8,           /* bytes of a mark, two words                                   */
+    FK_MARKS = 30,         /* marks of a record at most                                    */
+    FK_META = 38,          /* bytes before the picture: what is kept of it, and a CRC      */
 
     FK_NO_SEGMENT = 0xFFFF,
 
@@ -28,133 +20,118 @@ enum {
     FK_LIVE_MASK = 0x3FFF, FK_STATE_MASK = 0xC000,
     FK_STATE_DATA = 0, FK_STATE_CLEAN = 0x4000, FK_STATE_RING = 0x8000, FK_STATE_RETIRED = 0xC000,
 
-    /* fk_store_segment.place: while mounting, where to go on reading; later flags alone */
-    FK_PLACE_MASK = 0x3FFF,
-    FK_HAS_MARKS  = 0x8000, /* marks must be carried on before the erase       */
-    FK_LAP_LOST   = 0x4000, /* its erase count could not be read                */
-    FK_FAILING    = 0x0001, /* not to be written any more; retired when empty    */
-    FK_UNSAVED    = 0x0002, /* retired, and no mark says so yet                    */
+    /* fk_store_segment.flags */
+    FK_HAS_MARKS = 1, /* marks must be carried on before the erase                       */
+    FK_LAP_LOST  = 2, /* its erase count could not be read                              */
+    FK_OLD_COPY  = 4, /* a commit here is older than another of its frame: goes first      */
+    FK_FAILING   = 8, /* not to be written any more; retired when empty                  */
+    FK_TO_READ   = 16, /* mount: may hold more than its first record says                 */
 
     /* fk_store_slot */
     FK_SLOT_VERIFIED = 0x8000, FK_SLOT_SENT = 0x4000, FK_SLOT_PLACE = 0x3FFF, /* .place */
     FK_SLOT_GHOST = 0x8000, /* .segment: forgotten, but its commit is still on flash */
 
+    FK_HEAD_MARKS = 0, FK_HEAD_RING = 1, FK_HEAD_FRAMES = 2, /* fk_store.heads */
+
     FK_MOUNTED = 9, /* fk_store.phase when all is read */
 
-    FK_WINDOW = 96 /* bytes read at a time when looking for records: one read shows a
-                      commit of up to five chunks with the header that follows it */
+    FK_WINDOW = 96 /* bytes read at a time when looking for records */
 };
 
-/* What a record says of itself. */
+/* A walk down the records of a segment. The window spares the neighbours a read. */
 typedef struct {
-    uint8_t  kind, count;  /* count: chunk number, chunks of a commit, marks            */
-    uint16_t grains;       /* from its first byte to the next record                   */
-    uint32_t length;       /* payload of a chunk or of a ring record                    */
-    uint32_t id;           /* frame id, or number of a ring record                      */
-    uint32_t generation;   /* of a ring record: all below this number were sent          */
-    uint32_t offset;       /* of a chunk; of a ring record: next frame id                 */
-    uint32_t crc;          /* of a chunk's payload                                     */
-} fk_store_record;
-
-/* A piece of flash, kept so that neighbours need no second read. */
-typedef struct {
+    uint16_t segment;
+    uint16_t place;  /* grain at which the record last found ends                        */
+    uint16_t top;    /* grain at which the next ends                                    */
+    uint16_t floor;  /* grain up to which there are payloads                             */
     uint32_t address, size;
     uint8_t bytes[FK_WINDOW];
-} fk_store_window;
-
-typedef struct {
-    uint32_t id, generation;
-    uint16_t segment, place;
-    uint8_t type;
-} fk_store_mark;
+} fk_store_walk;
 
 /* ---- record.c */
 uint32_t fk_store_grains(const fk_store *store, uint32_t bytes);
 uint32_t fk_store_segment_grains(const fk_store *store, uint32_t segment);
 uint32_t fk_store_address(const fk_store *store, uint32_t segment, uint32_t place);
-uint32_t fk_store_first_place(const fk_store *store);
-uint32_t fk_store_seed(uint32_t segment);
-/* While mounting, the write buffer is a notebook: first numbers of the ring's segments.
- * What was read once is not asked again: cells that an erase left undecided may answer otherwise. */
-void fk_store_note(fk_store *store, uint32_t index, uint32_t value);
-uint32_t fk_store_noted(const fk_store *store, uint32_t index);
+uint32_t fk_store_first(const fk_store *store, uint32_t segment); /* place of its first record */
+int fk_store_read_flash(const fk_store *store, uint32_t address, uint8_t *out, uint32_t n);
 int fk_store_is_blank(const uint8_t *bytes, uint32_t n);
-/* What is at a place: grains > 0 of a valid record, 0 where the segment ends or is
- * blank, < 0 if nothing valid. A commit is decoded into store->meta and extents. */
-int fk_store_peek(fk_store *store, uint32_t segment, uint32_t place, fk_store_record *out,
-                  fk_store_window *window);
-/* As peek, but goes on to the next valid record: *place is where it was found. Returns 0
- * at the end. Bounded by the size of the segment. */
-int fk_store_walk(fk_store *store, uint32_t segment, uint32_t *place, fk_store_record *out,
-                  fk_store_window *window);
-/* Decodes a commit into store->meta and extents. */
+/* Turns `count` numbers of `width` bytes from the core's order to big-endian, or back. */
+void fk_store_turn(void *numbers, uint32_t width, uint32_t count);
+/* The record that ends at walk->top: its grains, 0 where all is blank or no room for one is
+ * left, < 0 if nothing valid. `body`, unless NULL, takes what stands before its end. */
+int fk_store_peek(fk_store *store, fk_store_walk *walk, fk_store_record *out, uint8_t *body);
+void fk_store_start(const fk_store *store, fk_store_walk *walk, uint32_t segment);
+/* The next valid record, its body into store->extents. Returns 0 at the end, else 1. Bounded
+ * by the grains of the segment. */
+int fk_store_next(fk_store *store, fk_store_walk *walk, fk_store_record *out);
+/* Takes a commit just read in hand. */
+void fk_store_take(fk_store *store, const fk_store_record *commit, uint32_t segment, uint32_t place);
 int fk_store_load(fk_store *store, uint32_t segment, uint32_t place);
-int fk_store_clean_record(fk_store *store, uint32_t segment, uint32_t *erase_count,
-                          uint32_t *generation, uint32_t *next_id, fk_store_window *window);
-void fk_store_put_commit(const fk_store *store, uint8_t *out);
-void fk_store_put_extent(const fk_store_extent *extent, uint8_t *out);
-/* The marks of a record, room for FK_MARKS_RECORD. Returns how many. */
-int fk_store_get_marks(fk_store *store, uint32_t segment, uint32_t place, fk_store_mark *out);
+/* Programs a record with n bytes of body at a head. On failure the head is given up. */
+int fk_store_put(fk_store *store, fk_store_head *head, const fk_store_record *record,
+                 const void *body, uint32_t n);
 
 /* ---- segment.c */
 uint32_t fk_store_wear(const fk_store *store, uint32_t segment);
 uint32_t fk_store_state(const fk_store *store, uint32_t segment);
-int fk_store_is_head(const fk_store *store, uint32_t segment);
+int fk_store_is_victim(const fk_store *store, uint32_t segment); /* may be emptied and erased */
 int fk_store_is_dead(const fk_store *store, uint32_t segment);
-void fk_store_add_live(fk_store *store, uint32_t segment, uint32_t grains);
-void fk_store_drop_live(fk_store *store, uint32_t segment, uint32_t grains);
-void fk_store_retire(fk_store *store, uint32_t segment);
 void fk_store_fail(fk_store *store, uint32_t segment);
-/* Erases a segment that holds nothing needed and puts it into the pool. */
+/* Bytes on their way to flash, a page at a time; errors show when they are flushed. */
+void fk_store_write_at(fk_store *store, uint32_t segment, uint32_t place);
+void fk_store_write(fk_store *store, const void *data, uint32_t n);
+int fk_store_flush(fk_store *store); /* filled up to the next grain */
+/* Erases a segment that holds nothing needed; then it is clean, or retired. */
 int fk_store_erase(fk_store *store, uint32_t segment);
-/* Makes sure that the highest id in use stays known when something is erased. */
-void fk_store_save_ids(fk_store *store);
-/* Takes a clean segment out of the pool. */
-int fk_store_open(fk_store *store, fk_store_head *head);
-/* A head with room for a record of `grains`, opened where there is none. */
-int fk_store_head_for(fk_store *store, uint32_t grains, fk_store_head **head);
-int fk_store_head_fits(const fk_store *store, uint32_t grains);
-int fk_store_marks_fit(const fk_store *store, uint32_t grains);
-uint32_t fk_store_room(const fk_store *store, const fk_store_head *head);
-void fk_store_write_begin(fk_store *store, const fk_store_head *head);
-int fk_store_write(fk_store *store, const uint8_t *data, uint32_t n);
-int fk_store_write_pad(fk_store *store);   /* to the next grain */
-int fk_store_write_flush(fk_store *store); /* what is buffered, padded */
-int fk_store_write_marks(fk_store *store, const fk_store_mark *marks, uint32_t count);
+uint32_t fk_store_room(const fk_store *store, const fk_store_head *head); /* grains */
+int fk_store_open(fk_store *store, fk_store_head *head); /* takes a clean segment */
+/* Of the heads from..to-1 the fullest with room for `grains`, or one opened anew; or NULL. */
+fk_store_head *fk_store_head_for(fk_store *store, uint32_t from, uint32_t to, uint32_t grains);
+
+/* Marks: what is said of frames after their commit. */
+typedef struct {
+    uint32_t words[FK_MARKS][2]; /* frame id; segment of its commit, FK_STORE_MARK_SENT, and lap */
+    uint32_t count;
+} fk_store_marks;
+int fk_store_put_marks(fk_store *store, fk_store_marks *marks); /* 0 of them: ids alone */
 
 /* ---- frame.c */
 fk_store_slot *fk_store_slot_of(fk_store *store, uint32_t id); /* NULL: not kept */
-uint32_t fk_store_slot_id(const fk_store_slot *slot);
-uint64_t fk_store_slot_key(const fk_store_slot *slot); /* the least goes first */
 int fk_store_slot_load(fk_store *store, const fk_store_slot *slot);
-int fk_store_slot_add(fk_store *store, uint32_t segment, uint32_t place);
+int fk_store_slot_add(fk_store *store);                        /* the frame in hand */
 void fk_store_slot_remove(fk_store *store, fk_store_slot *slot);
+void fk_store_slot_move(fk_store *store, fk_store_slot *slot);  /* to the commit in hand */
+uint32_t fk_store_slots_used(const fk_store *store);
 void fk_store_account(fk_store *store, int sign); /* of the frame in hand */
 void fk_store_recount(fk_store *store);
 void fk_store_drop_damaged(fk_store *store); /* reads every frame in the table */
-void fk_store_forget(fk_store *store, fk_store_slot *slot);
-void fk_store_drop_ghosts(fk_store *store, uint32_t segment); /* FK_NO_SEGMENT: all */
-int fk_store_write_chunk_header(fk_store *store, const fk_store_head *head, uint32_t index,
-                                uint32_t generation, uint32_t length, uint32_t offset,
-                                uint32_t crc);
-int fk_store_write_commit(fk_store *store, fk_store_head *head);
+void fk_store_haunt(fk_store *store, fk_store_slot *slot); /* makes a ghost of it */
+void fk_store_drop_ghosts(fk_store *store, uint32_t segment);
+/* Verifies a chunk of the frame in hand from its first to its last byte. On the way copies n
+ * bytes from `skip` on, or (with `on`) writes all on. */
+int fk_store_chunk(fk_store *store, uint32_t index, uint32_t skip, uint8_t *out, uint32_t n, int on,
+                   uint32_t *crc);
+/* Records a chunk of n bytes just written at the head's place; as the commit if it is the last. */
+int fk_store_put_chunk(fk_store *store, fk_store_head *head, uint32_t index, uint32_t n,
+                       uint32_t crc, int last);
+uint32_t fk_store_fresh(const fk_store *store); /* grains to be had in the smallest segment */
 int fk_store_evict_one(fk_store *store, uint64_t below, int class_index, int only_class);
 
 /* ---- reclaim.c */
-uint32_t fk_store_dead(const fk_store *store);
 uint32_t fk_store_limit(const fk_store *store); /* grains that frames may take in all */
 /* Empties and erases one segment. Returns 1, or 0 if none can be won. */
 int fk_store_reclaim(fk_store *store);
-/* Gets the pool to `count` clean segments and two more, without which nothing can be
- * moved. FK_ERR_NOSPC: only the loss of a frame wins more. */
+/* Gets `count` clean segments and two more, without which nothing can be moved.
+ * FK_ERR_NOSPC: only the loss of a frame wins more. */
 int fk_store_ensure(fk_store *store, uint32_t count);
 /* The same at any price but the failure of the call: evicts the least where several cuts in
  * a row, each within a move, have left no segment to move to. */
 int fk_store_insist(fk_store *store, uint32_t count);
 
 /* ---- ring.c */
-void fk_store_ring_drop(fk_store *store);
-void fk_store_ring_found(fk_store *store, uint32_t segment, uint32_t number);
 void fk_store_ring_mount(fk_store *store);
+
+/* ---- mount.c */
+void fk_store_saw_id(fk_store *store, uint32_t next_id);
 
 #endif

@@ -3,9 +3,10 @@
  * frame id, so neither costs a write. */
 #include "store/parts.h"
 
-#include "fk/bytes.h"
-#include "fk/crc.h"
+#include <string.h>
+
 #include "fk/err.h"
+#include "fk/wire.h"
 
 /* Serial arithmetic: numbers may pass 2^32. */
 static int is_before(uint32_t a, uint32_t b)
@@ -13,87 +14,72 @@ static int is_before(uint32_t a, uint32_t b)
     return (int32_t)(a - b) < 0;
 }
 
-static int first_record(fk_store *store, uint32_t segment, fk_store_record *rec)
+/* The next record of the ring's in a walk. */
+static int next_record(fk_store *store, fk_store_walk *w, fk_store_record *r)
 {
-    fk_store_window w = {.size = 0};
-    uint32_t place = fk_store_first_place(store);
-    int r = fk_store_walk(store, segment, &place, rec, &w);
-    return r > 0 && rec->kind == FK_KIND_LOG ? FK_OK : FK_ERR_NOENT;
+    while (fk_store_next(store, w, r)) /* a turn per record */
+        if ((r->what & 0xFF) == FK_STORE_KIND_LOG)
+            return 1;
+    return 0;
 }
 
-void fk_store_ring_drop(fk_store *store)
+static int first_record(fk_store *store, uint32_t segment, fk_store_record *r)
 {
-    if (store->ring_count == 0)
-        return;
-    uint16_t oldest = store->ring[0];
-    store->ring_count--;
-    for (uint32_t i = 0; i < store->ring_count; i++)
-        store->ring[i] = store->ring[i + 1];
-    store->cfg->segments[oldest].live = FK_STATE_DATA;
-    if (store->log_head.segment == oldest)
-        store->log_head.segment = FK_NO_SEGMENT;
-    if (store->log_cursor.segment == oldest)
-        store->log_cursor.segment = FK_NO_SEGMENT;
-    fk_store_record rec;
-    uint32_t first = store->log_next;
-    if (store->ring_count > 0 && first_record(store, store->ring[0], &rec) == FK_OK)
-        first = rec.id;
-    uint32_t kept = is_before(store->log_first, store->log_sent) ? store->log_sent : store->log_first;
-    if (is_before(kept, first))
-        store->log_lost += first - kept;
-    store->log_first = first;
+    fk_store_walk w;
+    fk_store_start(store, &w, segment);
+    return next_record(store, &w, r);
 }
 
-void fk_store_ring_found(fk_store *store, uint32_t segment, uint32_t number)
+/* Puts a segment into the ring as its number `at`, 0 being the newest. */
+static void insert(fk_store *store, uint32_t at, uint32_t segment)
 {
-    uint32_t at = store->ring_count;
-    while (at > 0 && is_before(number, fk_store_noted(store, at - 1u)))
-        at--;
-    if (store->ring_count == store->cfg->log_segments) {
-        /* one that had been given back and was not erased yet */
-        if (at == 0)
-            return;
-        store->cfg->segments[store->ring[0]].live = FK_STATE_DATA;
-        at--;
-        for (uint32_t i = 0; i < at; i++) {
-            store->ring[i] = store->ring[i + 1];
-            fk_store_note(store, i, fk_store_noted(store, i + 1));
-        }
-    } else {
-        for (uint32_t i = store->ring_count++; i > at; i--) {
-            store->ring[i] = store->ring[i - 1];
-            fk_store_note(store, i, fk_store_noted(store, i - 1));
-        }
-    }
     store->ring[at] = (uint16_t)segment;
-    fk_store_note(store, at, number);
+    store->ring_count++;
     store->cfg->segments[segment].live = FK_STATE_RING;
 }
 
 void fk_store_ring_mount(fk_store *store)
 {
-    fk_store_record rec;
-    if (store->ring_count > 0 && first_record(store, store->ring[0], &rec) == FK_OK)
-        store->log_first = rec.id;
-    store->log_next = store->log_sent = store->log_first;
-    for (uint32_t i = store->ring_count; i-- > 0;) { /* the newest that has a record */
-        fk_store_window w = {.size = 0};
-        uint32_t place = fk_store_first_place(store);
-        int found = 0;
-        while (fk_store_walk(store, store->ring[i], &place, &rec, &w) > 0) {
-            place += rec.grains;
-            if (rec.kind != FK_KIND_LOG)
-                continue;
-            found = 1;
-            store->log_next = rec.id + 1;
-            store->log_sent = rec.generation;
-            if (rec.offset == 0 || (store->next_id != 0 && rec.offset > store->next_id))
-                store->next_id = rec.offset;
-        }
-        if (found)
+    fk_store_record r;
+    uint32_t count = store->cfg->flash->segment_count;
+    while (store->ring_count < store->cfg->log_segments) { /* each turn finds the next older */
+        uint32_t newest = FK_NO_SEGMENT, number = 0;
+        for (uint32_t i = 0; i < count; i++)
+            if (store->cfg->segments[i].live == 0 && (store->cfg->segments[i].flags & FK_TO_READ) &&
+                first_record(store, i, &r) && (newest == FK_NO_SEGMENT || is_before(number, r.id))) {
+                newest = i;
+                number = r.id;
+            }
+        if (newest == FK_NO_SEGMENT)
             break;
+        store->log_first = number;
+        insert(store, store->ring_count, newest);
+        if (store->ring_count > 1)
+            continue;
+        fk_store_walk w;
+        fk_store_start(store, &w, newest);
+        while (next_record(store, &w, &r)) {
+            store->log_next = r.id + 1;
+            store->log_sent = r.at;
+            fk_store_saw_id(store, r.more);
+        }
     }
+    if (is_before(store->log_sent, store->log_first))
+        store->log_sent = store->log_first;
     store->log_given = store->log_sent;
+}
+
+static void drop_oldest(fk_store *store)
+{
+    fk_store_record r;
+    uint32_t first = store->log_next;
+    store->cfg->segments[store->ring[--store->ring_count]].live = FK_STATE_DATA;
+    if (store->ring_count > 0 && first_record(store, store->ring[store->ring_count - 1], &r))
+        first = r.id;
+    uint32_t kept = is_before(store->log_first, store->log_sent) ? store->log_sent : store->log_first;
+    if (is_before(kept, first))
+        store->log_lost += first - kept;
+    store->log_first = first;
 }
 
 int fk_store_log_append(fk_store *store, const uint8_t *record, size_t size)
@@ -102,95 +88,55 @@ int fk_store_log_append(fk_store *store, const uint8_t *record, size_t size)
         return FK_ERR_STATE;
     if (size == 0 || size > FK_STORE_LOG_MAX || store->cfg->log_segments == 0)
         return FK_ERR_INVAL;
-    uint32_t grains = fk_store_grains(store, FK_LOG_FIXED + (uint32_t)size + FK_CRC_SIZE);
+    fk_store_head *head = &store->heads[FK_HEAD_RING];
     /* every failure takes a segment out of use */
     for (uint32_t turn = 0; turn <= store->cfg->flash->segment_count; turn++) {
-        if (store->log_head.segment == FK_NO_SEGMENT ||
-            fk_store_room(store, &store->log_head) < grains) {
+        if (fk_store_room(store, head) < fk_store_grains(store, FK_RECORD + (uint32_t)size)) {
+            head->segment = FK_NO_SEGMENT;
             if (store->ring_count == store->cfg->log_segments)
-                fk_store_ring_drop(store);
+                drop_oldest(store);
             int r = fk_store_insist(store, 1);
             if (r >= 0)
-                r = fk_store_open(store, &store->log_head);
+                r = fk_store_open(store, head);
             if (r < 0)
                 return r;
-            store->cfg->segments[store->log_head.segment].live = FK_STATE_RING;
-            store->ring[store->ring_count++] = store->log_head.segment;
+            memmove(store->ring + 1, store->ring, store->ring_count * sizeof store->ring[0]);
+            insert(store, 0, head->segment);
         }
-        uint32_t segment = store->log_head.segment;
-        uint8_t p[FK_LOG_FIXED] = {FK_KIND_LOG, (uint8_t)size, 0, 0};
-        fk_put_u32be(p + 4, store->log_next);
-        fk_put_u32be(p + 8, store->log_sent);
-        fk_put_u32be(p + 12, store->next_id);
-        uint32_t crc = fk_crc32(fk_store_seed(segment), p, sizeof p);
-        crc = fk_crc32(crc, record, size);
-        fk_store_write_begin(store, &store->log_head);
-        store->log_head.place = (uint16_t)(store->log_head.place + grains);
-        int r = fk_store_write(store, p, sizeof p);
-        if (r >= 0)
-            r = fk_store_write(store, record, (uint32_t)size);
-        fk_put_u32be(p, crc);
-        if (r >= 0)
-            r = fk_store_write(store, p, FK_CRC_SIZE);
-        if (r >= 0)
-            r = fk_store_write_flush(store);
-        if (r >= 0) {
+        const fk_store_record r = {
+            .id = store->log_next,
+            .at = store->log_sent,
+            .more = store->next_id,
+            .what = (uint32_t)size << 16 | FK_STORE_KIND_LOG,
+        };
+        if (fk_store_put(store, head, &r, record, (uint32_t)size) >= 0) {
             store->log_next++;
             return FK_OK;
         }
-        store->cfg->segments[segment].place |= FK_FAILING;
-        store->log_head.segment = FK_NO_SEGMENT;
     }
     return FK_ERR_WORN;
-}
-
-/* Reads what peek found, and checks that it reads the same again. */
-static int read_payload(fk_store *store, uint32_t segment, uint32_t place,
-                        const fk_store_record *rec, uint8_t *out)
-{
-    const fk_flash *flash = store->cfg->flash;
-    uint8_t p[FK_LOG_FIXED], check[FK_CRC_SIZE];
-    uint32_t address = fk_store_address(store, segment, place);
-    int r = flash->read(flash->ctx, address, p, sizeof p);
-    if (r >= 0)
-        r = flash->read(flash->ctx, address + FK_LOG_FIXED, out, rec->length);
-    if (r >= 0)
-        r = flash->read(flash->ctx, address + FK_LOG_FIXED + rec->length, check, sizeof check);
-    uint32_t crc = fk_crc32(fk_store_seed(segment), p, sizeof p);
-    crc = fk_crc32(crc, out, r < 0 ? 0 : rec->length);
-    return r < 0 || p[1] != rec->length || fk_get_u32be(check) != crc ? FK_ERR_CORRUPT : FK_OK;
 }
 
 int fk_store_log_next(fk_store *store, uint8_t *out, size_t cap)
 {
     if (store->phase != FK_MOUNTED)
         return FK_ERR_STATE;
-    fk_store_window w = {.size = 0};
-    fk_store_record rec;
-    if (store->log_cursor.segment == FK_NO_SEGMENT && store->ring_count > 0) {
-        store->log_cursor.segment = store->ring[0];
-        store->log_cursor.place = (uint16_t)fk_store_first_place(store);
-    }
-    for (uint32_t i = 0; i < store->ring_count; i++) {
-        if (store->ring[i] != store->log_cursor.segment)
-            continue;
-        uint32_t place = store->log_cursor.place;
-        int r;
-        while ((r = fk_store_walk(store, store->ring[i], &place, &rec, &w)) > 0) {
-            if (rec.kind == FK_KIND_LOG && !is_before(rec.id, store->log_given)) {
-                if (rec.length > cap)
-                    return FK_ERR_TOOSMALL;
-                store->log_cursor.place = (uint16_t)(place + rec.grains);
-                store->log_given = rec.id + 1;
-                if (read_payload(store, store->ring[i], place, &rec, out) == FK_OK)
-                    return (int)rec.length;
-            }
-            place += rec.grains;
-            store->log_cursor.place = (uint16_t)place;
-        }
-        if (i + 1u < store->ring_count) {
-            store->log_cursor.segment = store->ring[i + 1];
-            store->log_cursor.place = (uint16_t)fk_store_first_place(store);
+    for (uint32_t i = store->ring_count; i-- > 0;) {
+        fk_store_walk w;
+        fk_store_record r;
+        if (i > 0 && first_record(store, store->ring[i - 1], &r) &&
+            !is_before(store->log_given, r.id))
+            continue; /* all of this segment was given out */
+        fk_store_start(store, &w, store->ring[i]);
+        while (next_record(store, &w, &r)) {
+            uint32_t size = r.what >> 16;
+            if (is_before(r.id, store->log_given))
+                continue;
+            if (size > cap)
+                return FK_ERR_TOOSMALL;
+            store->log_given = r.id + 1;
+            memcpy(out, store->extents, size);
+            return (int)size;
         }
     }
     return 0;
@@ -207,5 +153,4 @@ int fk_store_log_sent(fk_store *store)
 void fk_store_log_rewind(fk_store *store)
 {
     store->log_given = store->log_sent;
-    store->log_cursor.segment = FK_NO_SEGMENT;
 }
