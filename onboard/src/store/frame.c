@@ -383,10 +383,11 @@ static void note(const fk_store *store, fk_store_marks *marks, const fk_store_sl
     mark[1] = (segment | sent) << 16 | store->cfg->segments[segment].wear;
 }
 
-/* Room for a full record of marks. */
+/* Room for a full record of marks, and no copy of a frame that they would not concern. */
 static int ensure_marks(fk_store *store, int insist)
 {
-    if (fk_store_room(store, &store->heads[FK_HEAD_MARKS]) >=
+    if (store->old_copies == 0 &&
+        fk_store_room(store, &store->heads[FK_HEAD_MARKS]) >=
         fk_store_grains(store, FK_RECORD + FK_MARKS * FK_MARK))
         return FK_OK;
     return insist ? fk_store_insist(store, 1) : fk_store_ensure(store, 1);

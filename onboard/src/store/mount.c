@@ -93,6 +93,31 @@ static void look_at_segment(fk_store *store, uint32_t segment)
         s->flags = FK_TO_READ;
 }
 
+/* Whether a segment is still in that lap. Where its count was lost, laps that records name are
+ * over: it goes on above them. */
+static int is_lap(fk_store *store, uint32_t segment, uint32_t lap)
+{
+    if (segment >= store->cfg->flash->segment_count)
+        return 0;
+    fk_store_segment *s = &store->cfg->segments[segment];
+    if (!(s->flags & FK_LAP_LOST))
+        return s->wear == lap;
+    if ((int16_t)(lap - s->wear) > 0)
+        s->wear = (uint16_t)lap;
+    return 0;
+}
+
+/* An erase was cut short: its count is as good as any. */
+static void guess_laps(fk_store *store)
+{
+    uint32_t mean = store->wear_base;
+    if (store->wears > 0)
+        mean += (uint32_t)((int32_t)store->wear_sum / (int32_t)store->wears);
+    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++)
+        if (store->cfg->segments[i].flags & FK_LAP_LOST)
+            store->cfg->segments[i].wear = (uint16_t)mean;
+}
+
 /* ---- marks: passes 2 and 4 */
 
 /* Before the frames are known, marks are noted in rows at the table's end, where they last
@@ -107,7 +132,7 @@ static void apply(fk_store *store, uint32_t id, uint32_t segment, uint32_t lap)
 {
     uint32_t sent = segment & FK_STORE_MARK_SENT;
     segment -= sent;
-    if (segment >= store->cfg->flash->segment_count || store->cfg->segments[segment].wear != lap)
+    if (!is_lap(store, segment, lap))
         return; /* it has served */
     if (id == 0)
         store->cfg->segments[segment].flags |= FK_LAP_LOST;
@@ -176,44 +201,34 @@ static int was_noted(fk_store *store)
 
 /* Whether everything that the commit in hand lists is still there: a segment that
  * was erased since has another erase count. */
-static int is_intact(const fk_store *store)
+static int is_intact(fk_store *store)
 {
-    uint32_t size = 0;
+    uint32_t size = 0, lost = 0;
     for (uint32_t i = 0; i < store->hand_count; i++) {
         const fk_store_extent *e = &store->extents[i];
-        if (e->segment >= store->cfg->flash->segment_count)
-            return 0;
-        const fk_store_segment *s = &store->cfg->segments[e->segment];
-        if (e->lap != s->wear || (s->flags & FK_LAP_LOST) || e->length > FK_STORE_CHUNK_MAX ||
+        if (!is_lap(store, e->segment, e->lap) || e->length > FK_STORE_CHUNK_MAX ||
             e->place > fk_store_first(store, e->segment))
-            return 0;
+            lost = 1;
         size += e->length;
     }
-    return size > FK_META;
+    return size > FK_META && !lost;
 }
 
 /* Of two commits of one frame the newer counts. That the older one is intact too means
  * that a move was cut short before its erase: its segment goes first, lest the older outlive
  * a mark of deletion. */
-static void set_old_copy(fk_store *store, uint32_t segment)
-{
-    uint16_t *flags = &store->cfg->segments[segment].flags;
-    store->old_copies = (uint16_t)(store->old_copies + !(*flags & FK_OLD_COPY));
-    *flags |= FK_OLD_COPY;
-}
-
 static void settle(fk_store *store, fk_store_slot *slot)
 {
     uint32_t segment = store->hand_segment, place = store->hand_place;
     uint16_t copy = (uint16_t)store->hand.more;
     int readable = fk_store_slot_load(store, slot) == FK_OK;
     if (readable && (int16_t)(copy - store->hand.more) <= 0) {
-        set_old_copy(store, segment);
+        fk_store_old_copy(store, segment);
         return;
     }
     /* the one in the table is the older, or lies where an erase was cut short and can be
      * read by chance alone */
-    set_old_copy(store, slot->segment);
+    fk_store_old_copy(store, slot->segment);
     store->uncounted = 1;
     if (fk_store_load(store, segment, place) == FK_OK)
         fk_store_slot_move(store, slot);
@@ -279,18 +294,13 @@ static void read_records(fk_store *store, uint32_t segment)
 
 static void finish(fk_store *store)
 {
-    uint32_t mean = store->wear_base;
-    if (store->wears > 0)
-        mean += (uint32_t)((int32_t)store->wear_sum / (int32_t)store->wears);
     if (store->uncounted)
         fk_store_recount(store);
     store->uncounted = 0;
     fk_store_ring_mount(store);
     for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++) {
-        fk_store_segment *s = &store->cfg->segments[i];
-        s->flags = (uint16_t)(s->flags & ~(uint32_t)FK_TO_READ);
-        if (s->flags & FK_LAP_LOST)
-            s->wear = (uint16_t)mean; /* an erase was cut short; its count is as good as any */
+        uint16_t *flags = &store->cfg->segments[i].flags;
+        *flags = (uint16_t)(*flags & ~(uint32_t)FK_TO_READ);
     }
     store->top_id = store->next_id - 1;
     store->phase = FK_MOUNTED;
@@ -309,6 +319,8 @@ int fk_store_mount_step(fk_store *store, uint32_t segments)
         if (store->cursor < store->cfg->flash->segment_count)
             continue;
         store->cursor = 0;
+        if (store->phase == PASS_SEGMENTS)
+            guess_laps(store);
         if (++store->phase == PASS_END) {
             finish(store);
             return 0;

@@ -119,6 +119,8 @@ int fk_store_evict_one(fk_store *store, uint64_t below, int class_index, int onl
 
 /* ---- reclaim.c */
 uint32_t fk_store_limit(const fk_store *store); /* grains that frames may take in all */
+/* Says that a segment holds commits that are older than others of their frames. */
+void fk_store_old_copy(fk_store *store, uint32_t segment);
 /* Empties and erases one segment. Returns 1, or 0 if none can be won. */
 int fk_store_reclaim(fk_store *store);
 /* Gets `count` clean segments and two more, without which nothing can be moved.

@@ -56,8 +56,8 @@ static int move_frame(fk_store *store, fk_store_slot *slot, uint32_t victim)
         if (n > 0)
             r = fk_store_chunk(store, i, 0, NULL, 0, 1, &crc);
         int written = fk_store_flush(store);
-        if (r < 0) { /* the source cannot be read */
-            fk_store_fail(store, segment);
+        if (r < 0) { /* the source cannot be read; what was copied of it is lost */
+            head->place = (uint16_t)(head->place + fk_store_grains(store, n));
             break;
         }
         if (written < 0)
@@ -80,6 +80,13 @@ static int move_frame(fk_store *store, fk_store_slot *slot, uint32_t victim)
     return FK_OK;
 }
 
+void fk_store_old_copy(fk_store *store, uint32_t segment)
+{
+    uint16_t *flags = &store->cfg->segments[segment].flags;
+    store->old_copies = (uint16_t)(store->old_copies + !(*flags & FK_OLD_COPY));
+    *flags |= FK_OLD_COPY;
+}
+
 static int holds_part(const fk_store *store, uint32_t segment)
 {
     for (uint32_t i = 0; i < store->hand_count; i++)
@@ -99,6 +106,7 @@ static int move_all(fk_store *store, uint32_t victim)
             fk_store_haunt(store, slot);
             fk_store_recount(store);
         } else if (holds_part(store, victim)) {
+            fk_store_old_copy(store, victim); /* until it is erased */
             int r = move_frame(store, slot, victim);
             if (r < 0)
                 return r;
