@@ -24,7 +24,7 @@ from framekeep_ground.formats import (
 
 CHUNKS = (STORE_KIND_CHUNK, STORE_KIND_FULL, STORE_KIND_COMMIT)  # what has a payload
 _STRUCTS = {**dict.fromkeys(CHUNKS, StoreChunk), STORE_KIND_MARKS: StoreMarks, STORE_KIND_LOG: StoreLog}
-_END = StoreChunk.sizeof()
+_END: int = StoreChunk.sizeof()
 _BLANK = b"\xff" * _END
 _IS_KIND = np.zeros(256, bool)
 _IS_KIND[list(_STRUCTS)] = True
@@ -75,9 +75,12 @@ def record_at(block: bytes, segment: int, place: int, grain: int) -> Record | No
     return Record(segment, place, kind, head, whole[formats.STORE_CRC : -_END], -(-total // grain))
 
 
-def records(block: bytes, segment: int, size: int, grain: int) -> Iterator[Record]:
-    """Every valid record below the clean record; what is damaged is passed over, grain by grain."""
-    place, floor = size // grain - -(-STORE_RECORD_MIN // grain), 0
+def records(block: bytes, segment: int, grain: int, size: int = 0) -> Iterator[Record]:
+    """Every valid record below the clean record; what is damaged is passed over, grain by grain.
+
+    `size` is the segment's where the dump ends in it and the block is shorter.
+    """
+    place, floor = (size or len(block)) // grain - -(-STORE_RECORD_MIN // grain), 0
     lost = False
     likely: list[int] = []
     while (place - floor) * grain >= STORE_RECORD_MIN:

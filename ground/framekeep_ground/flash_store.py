@@ -121,7 +121,7 @@ class _Reader:
         address, size = self.layout.segments[number]
         block = self.layout.block(self.data, number)
         clean = clean_record(block, number, size, self.layout.grain)
-        found = list(records(block, number, size, self.layout.grain))
+        found = list(records(block, number, self.layout.grain, size))
         for record in found:
             self.collect(record)
         state = "dead"

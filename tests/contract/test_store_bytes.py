@@ -84,8 +84,9 @@ def test_every_record_of_the_flight_code_is_as_declared() -> None:
         formats.StoreMeta,
         stream,
         {
-            "time": 0x0708090A0B0C, "picture_crc32": zlib.crc32(picture), "value": 0x0506, "class_index": 0x0D,
-            "score": 0x0E, "tag": 0x0F, "reserved": 0, "model_id": MODEL_ID, "crc32": zlib.crc32(stream[:34]),
+            "time": 0x0708090A0B0C, "picture_crc32": zlib.crc32(picture), "value": 0x0506,
+            "class_index": 0x0D, "score": 0x0E, "tag": 0x0F, "reserved": 0, "model_id": MODEL_ID,
+            "crc32": zlib.crc32(stream[:34]),
         },
     )  # fmt: skip
     box = formats.StoreMeta.parse(stream).box

@@ -206,9 +206,9 @@ def test_every_bit_of_a_frames_records_counts() -> None:
     data = history.dump()
     layout = parsed(data).layout
     bits: list[int] = []
-    for number, (address, size) in enumerate(layout.segments):
+    for number, (address, _) in enumerate(layout.segments):
         block = layout.block(data, number)
-        for record in records(block, number, size, layout.grain):
+        for record in records(block, number, layout.grain):
             if getattr(record.head, "frame_id", 0) == 2:
                 end = 8 * (address + record.place * layout.grain)
                 bits += range(end - 8 * (STORE_RECORD_MIN + len(record.body)), end)

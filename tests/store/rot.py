@@ -8,20 +8,18 @@ from enum import IntEnum
 from typing import Any
 
 from framekeep_ground.flash_layout import Layout, clean_record, grain_of
-from framekeep_ground.flash_records import Record, records
+from framekeep_ground.flash_records import CHUNKS, Record, records
 from framekeep_ground.formats import (
-    STORE_KIND_CHUNK,
     STORE_KIND_COMMIT,
     STORE_KIND_LOG,
     STORE_KIND_MARKS,
-    StoreChunk,
-    StoreClean,
+    STORE_MARK_SENT,
+    STORE_RECORD_MIN,
 )
 from framekeep_onboard._fk import ffi, lib
 from framekeep_onboard.store import FlashEmulator, FrameMeta, Profile, Store
 
 RECORD_SIZE = 24
-MARK_DELETED = 1
 
 
 class Kind(IntEnum):
@@ -146,15 +144,15 @@ class Rotten:
         for r in everything:
             if r.kind == STORE_KIND_COMMIT and r.head.frame_id in kept:
                 known = commits.get(r.head.frame_id)
-                if known is None or r.head.generation > known.head.generation:
+                if known is None or r.head.copy_number > known.head.copy_number:
                     commits[r.head.frame_id] = r
             elif r.kind == STORE_KIND_LOG:
                 spans += self._of(layout, r, Use.RECORD, r.head.number)
             elif r.kind == STORE_KIND_MARKS:
                 for mark in r.parts():
-                    if mark.type_place >> 14 == MARK_DELETED:
+                    if mark.frame_id and not mark.segment & STORE_MARK_SENT:
                         spans += self._of(layout, r, Use.DELETED, mark.frame_id)
-        chunks = {(r.segment, r.place): r for r in everything if r.kind == STORE_KIND_CHUNK}
+        chunks = {(r.segment, r.place): r for r in everything if r.kind in CHUNKS}
         for frame_id, commit in commits.items():
             spans += self._of(layout, commit, Use.FRAME, frame_id)
             for extent in commit.parts():
@@ -163,13 +161,14 @@ class Rotten:
 
     @staticmethod
     def _of(layout: Layout, r: Record, use: Use, number: int) -> list[Span]:
-        base = layout.segments[r.segment][0]
-        at, size = base + r.place * layout.grain, r.grains * layout.grain
-        clean = Span(base, StoreClean.sizeof(), use, number)
-        if r.kind != STORE_KIND_CHUNK:
-            return [clean, Span(at, size, use, number)]
-        head = StoreChunk.sizeof()
-        return [clean, Span(at, head, use, number), Span(at + head, size - head, use, number, header=False)]
+        base, its_size = layout.segments[r.segment]
+        size = r.grains * layout.grain
+        clean = Span(base + its_size - STORE_RECORD_MIN, STORE_RECORD_MIN, use, number)
+        record = Span(base + r.place * layout.grain - size, size, use, number)
+        if r.kind not in CHUNKS or not r.head.length:
+            return [clean, record]
+        at = base + r.head.place * layout.grain
+        return [clean, record, Span(at, r.head.length, use, number, header=False)]
 
     def bits(self, *, header: bool) -> int:
         """Of records that matter, or of the pictures beneath them."""

@@ -376,7 +376,7 @@ def test_erase_counts_stay_within_the_stated_spread(
 # ---- counters
 
 
-def clean_region(flash: FlashEmulator, erases: int, generation: int, next_id: int) -> bytes:
+def clean_region(flash: FlashEmulator, erases: int, next_id: int) -> bytes:
     """An empty store whose counters have come far: clean records, made by the ground's format."""
     image = bytearray(b"\xff" * flash.size)
     grain = grain_of(
@@ -386,24 +386,22 @@ def clean_region(flash: FlashEmulator, erases: int, generation: int, next_id: in
         address, size = flash.segment(number)
         body = StoreClean.build(
             dict(
-                magic=0x464B, version=1, kind=0x0F, erase_count=(erases + number) & 0xFFFFFFFF,
-                generation=(generation + number) & 0xFFFFFFFF, next_id=next_id,
-                size_log2=size.bit_length() - 1, grain_log2=grain.bit_length() - 1,
-                segment_count=flash.segment_count, crc32=0,
+                magic=0x464B, version=1, kind=0x0F, erase_count=(erases + number) & 0xFFFFFFFF, reserved=0,
+                next_id=next_id, size_log2=size.bit_length() - 1, grain_log2=grain.bit_length() - 1,
+                segment_count=flash.segment_count,
             )
-        )[:-4]  # fmt: skip
-        image[address : address + len(body) + 4] = body + struct.pack(
-            ">I", zlib.crc32(body, zlib.crc32(struct.pack(">H", number)))
-        )
+        )  # fmt: skip
+        crc = zlib.crc32(body, zlib.crc32(struct.pack(">H", number)))
+        image[address + size - len(body) - 4 : address + size] = struct.pack(">I", crc) + body
     return bytes(image)
 
 
 @pytest.mark.parametrize("chip", SMALL)
 def test_counters_preset_near_the_end_of_32_bits(chip: str) -> None:
-    """Erase counts and generations pass 2^32, ids end at 2^32 - 1, and nothing is lost on the way."""
+    """Erase counts pass 2^32, ids end at 2^32 - 1, and nothing is lost on the way."""
     life = Life(chip, max_picture=600)
     last = (1 << 32) - 1
-    life.flash.load(clean_region(life.flash, erases=last - 18, generation=last - 60, next_id=last - 400))
+    life.flash.load(clean_region(life.flash, erases=last - 10, next_id=last - 400))
     life.store.remount()
     assert life.store.next_id == last - 400
     life.next_id = life.store.next_id
@@ -427,8 +425,7 @@ def test_counters_preset_near_the_end_of_32_bits(chip: str) -> None:
         life.model.check_after_reset(life.store)
         if life.next_id > last - 30:
             break
-    generations = [int(life.store._c.generation), max(life.flash.wear())]
-    assert generations[0] < 1 << 31 and generations[1] > 20, "they have wrapped"
+    assert max(life.flash.wear()) > 12, "erase counts have wrapped"
     life.store.append(FrameMeta(last, 65535), b"the last there is")
     assert life.store.next_id == 0
     life.store.remount()

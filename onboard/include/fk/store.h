@@ -128,34 +128,40 @@ typedef struct {
     uint32_t what; /* length, number and kind                                         */
 } fk_store_record;
 
+/* The store. Its fields are its own; those used most come first, where the
+ * shortest instructions reach them. */
 typedef struct {
-    const fk_store_config *cfg;
-    uint32_t grain;           /* bytes: every record starts on a multiple of it          */
-    uint32_t next_id;         /* 0: all are used up                                    */
-    uint32_t top_id;          /* highest id ever stored                                */
-    uint32_t live;            /* grains that are needed, over all segments               */
-    uint32_t usable;          /* grains of all segments not retired                      */
-    uint32_t log_next, log_sent, log_given, log_first; /* record numbers                 */
-    uint32_t write_address;   /* where the buffer goes                                  */
-    uint16_t write_fill;
-    uint16_t smallest;        /* grains of the smallest segment                         */
-    uint16_t frames, ghosts;  /* slots in use: kept, and forgotten but still on flash     */
-    uint16_t retired;
-    uint16_t pool_count;      /* clean segments                                        */
-    uint16_t old_copies;      /* segments with a copy that a cut move left behind        */
-    uint16_t cursor;          /* of mount                                              */
-    uint16_t coldest;         /* segment to be moved for its wear, or none              */
-    int8_t   write_error;     /* fk_err: the first since the last flush                  */
     uint8_t  phase;           /* of mount                                              */
+    uint8_t  ring_count, marks_count, head_limit, spare;
+    uint8_t  levelling;       /* a cold segment is being moved                           */
     uint8_t  saved;           /* clean records that know that top_id is taken            */
     uint8_t  idled;           /* fk_store_idle was called since the last append           */
     uint8_t  uncounted;       /* live counts are to be made anew                        */
     uint8_t  lost_notes;      /* of mount: not all marks are noted                       */
-    uint16_t notes;           /* of mount: marks noted at the table's end                 */
-    uint8_t  ring_count, marks_count, head_limit, spare;
-    uint8_t  levelling;       /* a cold segment is being moved                           */
+    int8_t   write_error;     /* fk_err: the first since the last flush                  */
+    uint16_t segment_count;
+    uint16_t frames, ghosts;  /* slots in use: kept, and forgotten but still on flash     */
     uint16_t hand_segment, hand_place, hand_count; /* the frame in hand: its commit, ...   */
-    fk_store_record hand;
+    uint16_t write_fill;
+    uint16_t pool_count;      /* clean segments                                        */
+    uint16_t old_copies;      /* segments with copies that moves left behind               */
+    uint16_t smallest;        /* grains of the smallest segment                         */
+    uint16_t retired;
+    uint16_t cursor;          /* of mount                                              */
+    uint16_t notes;           /* of mount: marks noted at the table's end                 */
+    uint16_t coldest;         /* segment to be moved for its wear, or none              */
+    const fk_store_config *cfg;
+    const fk_flash *flash;
+    fk_store_segment *segments;
+    fk_store_slot *slots;
+    uint32_t grain;           /* bytes: every record starts on a multiple of it          */
+    uint32_t live;            /* grains that are needed, over all segments               */
+    uint32_t next_id;         /* 0: all are used up                                    */
+    uint32_t top_id;          /* highest id ever stored                                */
+    fk_store_record hand;     /* ... as it is on flash                                  */
+    uint32_t write_address;   /* where the buffer goes                                  */
+    uint32_t log_next, log_sent, log_given, log_first; /* record numbers                 */
+    uint32_t usable;          /* grains of all segments not retired                      */
     uint32_t evicted, refused, damaged, moved, erases, log_lost;
     uint32_t wear_base;       /* an erase count; segments[].wear are the low bits of others */
     uint32_t wears, wear_sum; /* of mount: erase counts read, and their sum above the base */

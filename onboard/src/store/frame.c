@@ -29,7 +29,7 @@ uint32_t fk_store_slots_used(const fk_store *store)
 fk_store_slot *fk_store_slot_of(fk_store *store, uint32_t id)
 {
     for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
-        fk_store_slot *s = &store->cfg->slots[i];
+        fk_store_slot *s = &store->slots[i];
         if (slot_id(s) == id && is_kept(s))
             return s;
     }
@@ -53,7 +53,7 @@ int fk_store_slot_add(fk_store *store)
 {
     if (fk_store_slots_used(store) == store->cfg->slot_count)
         return FK_ERR_NOSPC;
-    fk_store_slot *s = &store->cfg->slots[fk_store_slots_used(store)];
+    fk_store_slot *s = &store->slots[fk_store_slots_used(store)];
     s->id_high = (uint16_t)(store->hand.id >> 16);
     s->id_low = (uint16_t)store->hand.id;
     s->value = (uint16_t)store->hand.at;
@@ -69,7 +69,7 @@ void fk_store_slot_remove(fk_store *store, fk_store_slot *slot)
         store->frames--;
     else
         store->ghosts--;
-    *slot = store->cfg->slots[fk_store_slots_used(store)];
+    *slot = store->slots[fk_store_slots_used(store)];
 }
 
 void fk_store_haunt(fk_store *store, fk_store_slot *slot)
@@ -82,8 +82,8 @@ void fk_store_haunt(fk_store *store, fk_store_slot *slot)
 void fk_store_drop_ghosts(fk_store *store, uint32_t segment)
 {
     for (uint32_t i = fk_store_slots_used(store); i-- > 0;)
-        if (store->cfg->slots[i].segment == (segment | FK_SLOT_GHOST))
-            fk_store_slot_remove(store, &store->cfg->slots[i]);
+        if (store->slots[i].segment == (segment | FK_SLOT_GHOST))
+            fk_store_slot_remove(store, &store->slots[i]);
 }
 
 /* What orders slots, the least first. */
@@ -105,7 +105,7 @@ static fk_store_slot *first_slot(fk_store *store, order by, uint64_t after)
     fk_store_slot *first = NULL;
     uint64_t least = UINT64_MAX;
     for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
-        fk_store_slot *s = &store->cfg->slots[i];
+        fk_store_slot *s = &store->slots[i];
         uint64_t key = key_of(s, by);
         if (is_kept(s) && key > after && key < least) {
             first = s;
@@ -133,37 +133,36 @@ static uint32_t size_in_hand(const fk_store *store)
     return size - FK_META;
 }
 
+static void add_live(fk_store *store, uint32_t segment, uint32_t grains)
+{
+    store->segments[segment].live = (uint16_t)(store->segments[segment].live + grains);
+    store->live += grains;
+}
+
 void fk_store_account(fk_store *store, int sign)
 {
+    uint32_t one = (uint32_t)sign, record = fk_store_grains(store, FK_RECORD);
+    uint32_t number = store->hand.what >> 8 & 0xFF, beside = number * FK_EXTENT;
     int quota = quota_of(store, store->hand.more >> 24);
     if (quota >= 0)
-        store->class_bytes[quota] += (uint32_t)sign * size_in_hand(store);
-    for (uint32_t i = 0; i <= store->hand_count; i++) {
-        uint32_t segment = store->hand_segment, grains;
-        if (i < store->hand_count) {
-            segment = store->extents[i].segment;
-            grains = fk_store_grains(store, FK_RECORD) +
-                     fk_store_grains(store, store->extents[i].length);
-        } else { /* the commit, unless counted as the record of its chunk */
-            uint32_t number = store->hand.what >> 8 & 0xFF;
-            grains = fk_store_grains(store, number * FK_EXTENT +
-                                                (number < store->hand_count ? 0 : FK_RECORD));
-        }
-        store->cfg->segments[segment].live =
-            (uint16_t)(store->cfg->segments[segment].live + (uint32_t)sign * grains);
-        store->live += (uint32_t)sign * grains;
-    }
+        store->class_bytes[quota] += one * size_in_hand(store);
+    for (uint32_t i = 0; i < store->hand_count; i++)
+        add_live(store, store->extents[i].segment,
+                 one * (record + fk_store_grains(store, store->extents[i].length)));
+    if (number == store->hand_count) /* else the commit is the record of a chunk, and counted */
+        beside += FK_RECORD;
+    add_live(store, store->hand_segment, one * fk_store_grains(store, beside));
 }
 
 void fk_store_recount(fk_store *store)
 {
     store->live = 0;
     memset(store->class_bytes, 0, sizeof store->class_bytes);
-    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++)
+    for (uint32_t i = 0; i < store->segment_count; i++)
         if (fk_store_state(store, i) == FK_STATE_DATA)
-            store->cfg->segments[i].live = 0;
+            store->segments[i].live = 0;
     for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
-        fk_store_slot *s = &store->cfg->slots[i];
+        fk_store_slot *s = &store->slots[i];
         if (!is_kept(s))
             continue;
         if (fk_store_slot_load(store, s) == FK_OK) {
@@ -187,17 +186,18 @@ static void forget(fk_store *store, fk_store_slot *slot)
         fk_store_recount(store);
 }
 
-int fk_store_evict_one(fk_store *store, uint64_t below, int class_index, int only_class)
+int fk_store_evict_one(fk_store *store, const fk_store_offer *offer, int only_class)
 {
-    fk_store_slot *least = NULL;
+    fk_store_slot *least;
     uint64_t key = 0;
     while ((least = first_slot(store, WORST_FIRST, key)) != NULL) { /* a turn per frame */
         key = key_of(least, WORST_FIRST);
-        if (key >= below)
+        if (key >= offer->key)
             break;
         if (store->cfg->quota_count > 0 && fk_store_slot_load(store, least) == FK_OK) {
-            int its_class = (int)(store->hand.more >> 24), quota = quota_of(store, (uint32_t)its_class);
-            if (its_class != class_index &&
+            uint32_t its_class = store->hand.more >> 24;
+            int quota = quota_of(store, its_class);
+            if (its_class != offer->class_index &&
                 (only_class || (quota >= 0 && store->class_bytes[quota] - size_in_hand(store) <
                                                   store->cfg->quotas[quota].floor)))
                 continue;
@@ -266,7 +266,7 @@ static int open_slot(fk_store *store, fk_store_slot *slot)
 void fk_store_drop_damaged(fk_store *store)
 {
     for (uint32_t i = fk_store_slots_used(store); i-- > 0;) {
-        fk_store_slot *slot = &store->cfg->slots[i];
+        fk_store_slot *slot = &store->slots[i];
         if (is_kept(slot) && open_slot(store, slot) < 0) {
             fk_store_slot_remove(store, slot);
             store->uncounted = 1;
@@ -380,14 +380,14 @@ static void note(const fk_store *store, fk_store_marks *marks, const fk_store_sl
     uint32_t segment = slot->segment & ~(uint32_t)FK_SLOT_GHOST;
     uint32_t *mark = marks->words[marks->count++];
     mark[0] = slot_id(slot);
-    mark[1] = (segment | sent) << 16 | store->cfg->segments[segment].wear;
+    mark[1] = (segment | sent) << 16 | store->segments[segment].wear;
 }
 
 /* Room for a full record of marks, and no copy of a frame that they would not concern. */
 static int ensure_marks(fk_store *store, int insist)
 {
     if (store->old_copies == 0 &&
-        fk_store_room(store, &store->heads[FK_HEAD_MARKS]) >=
+        fk_store_room(&store->heads[FK_HEAD_MARKS]) >=
         fk_store_grains(store, FK_RECORD + FK_MARKS * FK_MARK))
         return FK_OK;
     return insist ? fk_store_insist(store, 1) : fk_store_ensure(store, 1);
@@ -447,41 +447,34 @@ int fk_store_delete(fk_store *store, uint32_t frame_id)
     /* written even if its commit was erased by now: an older copy may be there */
     int r = fk_store_put_marks(store, &marks);
     for (uint32_t i = fk_store_slots_used(store); i-- > 0 && r >= 0;) {
-        slot = &store->cfg->slots[i];
+        slot = &store->slots[i];
         if (slot_id(slot) == frame_id)
             fk_store_slot_remove(store, slot);
     }
     return r;
 }
 
-/* A free row in the table for a frame of that rank. */
-static int free_slot(fk_store *store, uint64_t key, int class_index)
+/* A free row in the table: instead of one that is forgotten, or of a lesser frame. */
+static int free_slot(fk_store *store, const fk_store_offer *offer)
 {
-    int evicted = 0, r;
-    if (fk_store_slots_used(store) < store->cfg->slot_count)
-        return 0;
-    while ((r = ensure_marks(store, 0)) < 0 || /* each turn evicts a frame */
-           (store->ghosts == 0 && fk_store_slots_used(store) == store->cfg->slot_count)) {
-        if (!fk_store_evict_one(store, key, class_index, 0))
-            return r < 0 ? r : FK_ERR_NOSPC;
-        evicted++;
-    }
     fk_store_marks marks = {.count = 0};
-    fk_store_slot *slots = store->cfg->slots;
-    uint32_t used = fk_store_slots_used(store);
-    for (uint32_t i = used; i-- > 0 && marks.count < FK_MARKS;)
-        if (!is_kept(&slots[i]))
-            note(store, &marks, &slots[i], 0);
-    uint32_t n = marks.count;
-    r = fk_store_put_marks(store, &marks);
-    if (r < 0)
-        return r;
-    for (uint32_t i = used; i-- > 0 && n > 0;) /* the same: what moves into a gap is kept */
-        if (!is_kept(&slots[i])) {
-            fk_store_slot_remove(store, &slots[i]);
+    uint32_t i = fk_store_slots_used(store), n;
+    if (i < store->cfg->slot_count)
+        return FK_OK;
+    while (ensure_marks(store, 0) < 0 || (store->ghosts == 0 && i == fk_store_slots_used(store)))
+        if (!fk_store_evict_one(store, offer, 0)) /* each turn evicts a frame */
+            return FK_ERR_NOSPC;
+    for (i = fk_store_slots_used(store); i-- > 0 && marks.count < FK_MARKS;)
+        if (!is_kept(&store->slots[i]))
+            note(store, &marks, &store->slots[i], 0);
+    n = marks.count;
+    int r = n > 0 ? fk_store_put_marks(store, &marks) : FK_OK;
+    for (i = fk_store_slots_used(store); r >= 0 && n > 0 && i-- > 0;)
+        if (!is_kept(&store->slots[i])) { /* the same: what moves into a gap is kept */
+            fk_store_slot_remove(store, &store->slots[i]);
             n--;
         }
-    return evicted;
+    return r;
 }
 
 /* ---- writing */
@@ -489,35 +482,26 @@ static int free_slot(fk_store *store, uint64_t key, int class_index)
 int fk_store_put_chunk(fk_store *store, fk_store_head *head, uint32_t index, uint32_t n,
                        uint32_t crc, int last)
 {
-    fk_store_record r = store->hand;
-    fk_store_extent e = {head->segment, head->top, store->cfg->segments[head->segment].wear,
-                         (uint16_t)n};
-    uint32_t record = fk_store_grains(store, FK_RECORD), place = head->place;
-    head->place = (uint16_t)(place + fk_store_grains(store, n));
-    uint32_t kind = FK_STORE_KIND_CHUNK;
+    fk_store_extent e = {head->segment, head->top, store->segments[head->segment].wear, (uint16_t)n};
+    uint32_t kind = FK_STORE_KIND_CHUNK, extents = last ? index : 0;
+    store->hand.at = (uint32_t)head->place << 16 | (uint16_t)store->hand.at;
+    head->place = (uint16_t)(head->place + fk_store_grains(store, n));
     if (last)
         kind = FK_STORE_KIND_COMMIT;
-    else if (fk_store_room(store, head) < 2 * record) /* nothing will follow */
+    else if (fk_store_room(head) < 2 * fk_store_grains(store, FK_RECORD)) /* nothing will follow */
         kind = FK_STORE_KIND_FULL;
-    r.at = place << 16 | (uint16_t)r.at;
-    r.crc = crc;
-    r.what = n << 16 | index << 8 | kind;
+    store->hand.crc = crc;
+    store->hand.what = n << 16 | index << 8 | kind;
+    store->hand_segment = e.segment;
+    store->hand_place = e.place;
 
-    uint32_t extents = last ? index : 0;
     fk_store_turn(store->extents, 2, 4 * extents);
-    int done = fk_store_put(store, head, &r, store->extents, extents * FK_EXTENT);
+    int r = fk_store_put(store, head, &store->hand, store->extents, extents * FK_EXTENT);
     fk_store_turn(store->extents, 2, 4 * extents);
-    if (done < 0)
-        return done;
-    if (n > 0)
+    if (r >= 0 && n > 0)
         store->extents[index++] = e;
-    if (last) {
-        store->hand = r;
-        store->hand_segment = e.segment;
-        store->hand_place = e.place;
-        store->hand_count = (uint16_t)index;
-    }
-    return FK_OK;
+    store->hand_count = (uint16_t)index;
+    return r;
 }
 
 uint32_t fk_store_fresh(const fk_store *store)
@@ -533,41 +517,13 @@ static uint32_t chunk_grains(const fk_store *store)
     return most < fits ? most : fits;
 }
 
-/* Grains that the rest of a frame takes from chunk `index` on when in one segment. */
+/* Grains that `rest` bytes take from chunk `index` on when in one segment. */
 static uint32_t tail_grains(const fk_store *store, uint32_t rest, uint32_t index)
 {
     uint32_t grains = fk_store_grains(store, rest);
     uint32_t before = grains > 0 ? (grains - 1) / chunk_grains(store) : 0;
     return grains + before * fk_store_grains(store, FK_RECORD) +
            fk_store_grains(store, FK_RECORD + (index + before) * FK_EXTENT);
-}
-
-/* What a frame needs when it is laid out as write_frame does: the new segments, or -1 if it
- * has too many chunks, and the grains in all. As if all segments were the smallest. */
-static int plan(const fk_store *store, uint32_t rest, uint32_t *grains)
-{
-    uint32_t fresh = fk_store_fresh(store), record = fk_store_grains(store, FK_RECORD);
-    uint32_t whole = chunk_grains(store) + record;
-    uint32_t chunks = (fresh + whole - 1) / whole; /* in a segment that is filled */
-    uint32_t bytes = (fresh - chunks * record) * store->grain;
-    uint32_t index = 0, tail;
-    int segments = 0;
-    *grains = 0;
-    while ((tail = tail_grains(store, rest, index)) > fresh) { /* a turn per segment */
-        rest -= bytes < rest ? bytes : rest;
-        index += chunks;
-        *grains += fresh;
-        segments++;
-        if (index > FK_STORE_CHUNKS_MAX)
-            return -1;
-    }
-    *grains += tail;
-    if (index + fk_store_grains(store, rest) / chunk_grains(store) >= FK_STORE_CHUNKS_MAX)
-        return -1;
-    for (uint32_t i = FK_HEAD_FRAMES; i < store->head_limit; i++)
-        if (fk_store_room(store, &store->heads[i]) >= tail)
-            return segments;
-    return segments + 1;
 }
 
 static int write_frame(fk_store *store, const fk_frame_meta *meta, const uint8_t *data)
@@ -577,11 +533,11 @@ static int write_frame(fk_store *store, const fk_frame_meta *meta, const uint8_t
         uint32_t need = tail_grains(store, rest, index), fresh = fk_store_fresh(store);
         fk_store_head *head = fk_store_head_for(store, FK_HEAD_FRAMES, store->head_limit,
                                                 need < fresh ? need : fresh);
-        if (head == NULL || index > FK_STORE_CHUNKS_MAX)
+        if (head == NULL)
             return FK_ERR_NOSPC;
         uint16_t segment = head->segment;
-        do {
-            uint32_t room = fk_store_room(store, head), skip = 0, crc = FK_CRC32_INIT;
+        do { /* never more chunks than fk_store_append has reckoned */
+            uint32_t room = fk_store_room(head), skip = 0, crc = FK_CRC32_INIT;
             uint32_t n = chunk_grains(store);
             n = (n < room - record ? n : room - record) * store->grain;
             n = n < rest ? n : rest;
@@ -611,65 +567,64 @@ static int write_frame(fk_store *store, const fk_frame_meta *meta, const uint8_t
                 return r;
             rest -= n;
             index += n > 0;
-        } while (rest > 0 && fk_store_room(store, head) > record);
+        } while (rest > 0 && fk_store_room(head) > record);
     }
     return FK_OK;
 }
 
-static int make_room(fk_store *store, const fk_frame_meta *meta)
+static int make_room(fk_store *store, const fk_store_offer *offer)
 {
-    int class_index = meta->class_index, evicted = 0;
-    uint64_t key = ((uint64_t)0x10000 + meta->value) << 32 | meta->frame_id;
-    int quota = quota_of(store, meta->class_index);
-    if (quota >= 0 && store->cfg->quotas[quota].ceiling > 0) {
-        while (store->class_bytes[quota] + meta->size > store->cfg->quotas[quota].ceiling) {
-            if (!fk_store_evict_one(store, key, class_index, 1))
-                return FK_ERR_NOSPC;
-            evicted++;
-        }
-    }
-    int r = free_slot(store, key, class_index);
-    if (r < 0)
-        return r;
-    evicted += r;
-    for (;;) { /* each turn evicts a frame */
-        uint32_t grains;
-        int segments = plan(store, meta->size + FK_META, &grains);
-        if (store->live + grains <= fk_store_limit(store) &&
-            fk_store_ensure(store, (uint32_t)segments) >= 0)
-            return evicted;
-        if (!fk_store_evict_one(store, key, class_index, 0))
+    int quota = quota_of(store, offer->class_index);
+    uint32_t ceiling = quota < 0 ? 0 : store->cfg->quotas[quota].ceiling;
+    while (ceiling > 0 && store->class_bytes[quota] + offer->size > ceiling) /* each turn evicts */
+        if (!fk_store_evict_one(store, offer, 1))
             return FK_ERR_NOSPC;
-        evicted++;
-    }
+    int r = free_slot(store, offer);
+    while (r >= 0 && (store->live + offer->grains > fk_store_limit(store) ||
+                      fk_store_ensure(store, offer->segments) < 0)) /* each turn evicts */
+        if (!fk_store_evict_one(store, offer, 0))
+            return FK_ERR_NOSPC;
+    return r;
 }
 
 int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *data, size_t size)
 {
     if (store->phase != FK_MOUNTED)
         return FK_ERR_STATE;
-    uint32_t grains;
     fk_frame_meta m = *meta;
     m.size = (uint32_t)size;
     m.sent = 0;
     if (size == 0 || size >= FK_STORE_CHUNKS_MAX * (size_t)FK_STORE_CHUNK_MAX || m.frame_id == 0 ||
-        fk_store_slot_of(store, m.frame_id) != NULL ||
-        plan(store, m.size + FK_META, &grains) < 0 || grains > fk_store_limit(store))
+        fk_store_slot_of(store, m.frame_id) != NULL)
+        return FK_ERR_INVAL;
+    /* At most: as if all segments were the smallest, and the end found no other's company. */
+    uint32_t grains = tail_grains(store, m.size + FK_META, 0);
+    uint32_t chunks = grains / chunk_grains(store) + 1, fresh = fk_store_fresh(store);
+    if (fresh > chunk_grains(store) + fk_store_grains(store, FK_RECORD)) /* several in a segment */
+        chunks += grains / fresh;
+    const fk_store_offer offer = {
+        .key = ((uint64_t)0x10000 + m.value) << 32 | m.frame_id,
+        .size = m.size,
+        .grains = grains,
+        .segments = grains / fresh + 1,
+        .class_index = m.class_index,
+    };
+    if (grains > fk_store_limit(store) || chunks > FK_STORE_CHUNKS_MAX)
         return FK_ERR_INVAL;
     m.crc32 = fk_crc32(FK_CRC32_INIT, data, size);
     fk_store_use_id(store, m.frame_id);
-    int evicted = 0, r = FK_OK;
+    uint32_t evicted = store->evicted;
+    int r = FK_ERR_WORN;
     /* every failure takes a segment out of use */
-    for (uint32_t turn = 0; turn <= store->cfg->flash->segment_count; turn++) {
-        r = make_room(store, &m);
+    for (uint32_t turn = 0; turn <= store->segment_count; turn++) {
+        r = make_room(store, &offer);
         if (r < 0)
             break;
-        evicted += r;
         store->hand.id = m.frame_id;
         store->hand.at = m.value;
         store->hand.more = (uint32_t)m.class_index << 24;
         r = write_frame(store, &m, data);
-        if (r >= 0)
+        if (r >= 0 || r == FK_ERR_INVAL)
             break;
     }
     if (r < 0) {
@@ -678,11 +633,12 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
     }
     fk_store_account(store, 1);
     fk_store_slot_add(store);
-    store->cfg->slots[fk_store_slots_used(store) - 1].place |= FK_SLOT_VERIFIED;
+    store->slots[fk_store_slots_used(store) - 1].place |= FK_SLOT_VERIFIED;
     if (m.frame_id > store->top_id) {
         store->top_id = m.frame_id;
         store->saved = 0;
     }
+    evicted = store->evicted - evicted;
     fk_store_sync(store); /* what cannot be written now waits */
     /* Where nobody calls fk_store_idle, a little is won ahead each time, so that a large
      * frame does not have to win all at once. */
@@ -690,7 +646,7 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
         if (fk_store_reclaim(store) <= 0)
             break;
     store->idled = 0;
-    return evicted;
+    return (int)evicted;
 }
 
 uint32_t fk_store_next_id(const fk_store *store)

@@ -33,6 +33,10 @@ int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
         cfg->spare_segments > FK_STORE_SPARE_MAX)
         return FK_ERR_INVAL;
     store->cfg = cfg;
+    store->flash = flash;
+    store->segments = cfg->segments;
+    store->slots = cfg->slots;
+    store->segment_count = (uint16_t)flash->segment_count;
     store->grain = unit < 8 ? 8 : unit;
     while (largest / store->grain > FK_STORE_PLACES_MAX)
         store->grain *= 2;
@@ -64,21 +68,25 @@ int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
  * begun here without a trace that can be read. */
 static void look_at_segment(fk_store *store, uint32_t segment)
 {
-    fk_store_segment *s = &store->cfg->segments[segment];
+    enum { KNOWN = 8 }; /* bytes of a clean record that end all of them, but for their CRC */
+    fk_store_segment *s = &store->segments[segment];
+    fk_store_record own = fk_store_clean(store, segment), clean = own;
     fk_store_walk w;
-    fk_store_record clean;
     fk_store_start(store, &w, segment);
-    uint32_t grains = fk_store_segment_grains(store, segment), gap = (grains - w.top) * store->grain;
+    uint32_t end = fk_store_segment_grains(store, segment), gap = (end - w.top) * store->grain;
+    uint32_t n = gap < FK_WINDOW ? 1 + gap - KNOWN : 1;
     uint8_t kind = 0;
     w.address = fk_store_address(store, segment, w.top) - 1;
-    w.size = gap < FK_WINDOW ? gap + 1 : 1; /* one read shows both, where they lie close together */
-    if (fk_store_read_flash(store, w.address, w.bytes, w.size) >= 0)
+    if (fk_store_read_flash(store, w.address, w.bytes, n) >= 0) {
         kind = w.bytes[0];
-    else
-        w.size = 0;
-    w.top = (uint16_t)grains;
-    if (fk_store_peek(store, &w, &clean, NULL) <= 0 ||
-        clean.what != (FK_STORE_MAGIC << 16 | FK_STORE_VERSION << 8 | FK_STORE_KIND_CLEAN)) {
+        fk_store_turn(&clean.crc, 4, 2);
+        if (n > 1) {
+            memcpy(w.bytes + n, &clean.crc, KNOWN);
+            w.size = n + KNOWN;
+        }
+    }
+    w.top = (uint16_t)end;
+    if (fk_store_peek(store, &w, &clean, NULL) <= 0 || clean.what != own.what || clean.crc != own.crc) {
         s->flags = FK_LAP_LOST;
         return;
     }
@@ -97,9 +105,9 @@ static void look_at_segment(fk_store *store, uint32_t segment)
  * over: it goes on above them. */
 static int is_lap(fk_store *store, uint32_t segment, uint32_t lap)
 {
-    if (segment >= store->cfg->flash->segment_count)
+    if (segment >= store->segment_count)
         return 0;
-    fk_store_segment *s = &store->cfg->segments[segment];
+    fk_store_segment *s = &store->segments[segment];
     if (!(s->flags & FK_LAP_LOST))
         return s->wear == lap;
     if ((int16_t)(lap - s->wear) > 0)
@@ -113,9 +121,9 @@ static void guess_laps(fk_store *store)
     uint32_t mean = store->wear_base;
     if (store->wears > 0)
         mean += (uint32_t)((int32_t)store->wear_sum / (int32_t)store->wears);
-    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++)
-        if (store->cfg->segments[i].flags & FK_LAP_LOST)
-            store->cfg->segments[i].wear = (uint16_t)mean;
+    for (uint32_t i = 0; i < store->segment_count; i++)
+        if (store->segments[i].flags & FK_LAP_LOST)
+            store->segments[i].wear = (uint16_t)mean;
 }
 
 /* ---- marks: passes 2 and 4 */
@@ -124,7 +132,7 @@ static void guess_laps(fk_store *store)
  * until their commit turns up or the row is needed. */
 static fk_store_slot *noted(const fk_store *store, uint32_t index)
 {
-    return &store->cfg->slots[store->cfg->slot_count - 1u - index];
+    return &store->slots[store->cfg->slot_count - 1u - index];
 }
 
 /* What a mark says: of a segment, or of the frame whose commit lies there. */
@@ -135,7 +143,7 @@ static void apply(fk_store *store, uint32_t id, uint32_t segment, uint32_t lap)
     if (!is_lap(store, segment, lap))
         return; /* it has served */
     if (id == 0)
-        store->cfg->segments[segment].flags |= FK_LAP_LOST;
+        store->segments[segment].flags |= FK_LAP_LOST;
     fk_store_use_id(store, id);
     if (store->phase == PASS_NOTES) {
         store->lost_notes |= store->notes == store->cfg->slot_count;
@@ -164,7 +172,7 @@ static void read_marks(fk_store *store, uint32_t segment)
     fk_store_walk w;
     fk_store_record r;
     fk_store_start(store, &w, segment);
-    if (!(store->cfg->segments[segment].flags & FK_HAS_MARKS) ||
+    if (!(store->segments[segment].flags & FK_HAS_MARKS) ||
         (store->phase == PASS_MARKS && !store->lost_notes))
         return;
     while (fk_store_next(store, &w, &r)) { /* a turn per record */
@@ -253,7 +261,7 @@ static void found_commit(fk_store *store)
     for (int turn = 0; fk_store_slot_add(store) < 0; turn++) {
         if (turn == 2)
             return; /* deleted itself, or the table is smaller than when this was written */
-        for (uint32_t i = 0; turn == 0 && i < store->cfg->flash->segment_count; i++)
+        for (uint32_t i = 0; turn == 0 && i < store->segment_count; i++)
             read_marks(store, i);
         if (turn == 1)
             fk_store_drop_damaged(store);
@@ -265,7 +273,7 @@ static void found_commit(fk_store *store)
 
 static void read_records(fk_store *store, uint32_t segment)
 {
-    fk_store_segment *s = &store->cfg->segments[segment];
+    fk_store_segment *s = &store->segments[segment];
     fk_store_walk w;
     fk_store_record r;
     fk_store_start(store, &w, segment);
@@ -298,8 +306,8 @@ static void finish(fk_store *store)
         fk_store_recount(store);
     store->uncounted = 0;
     fk_store_ring_mount(store);
-    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++) {
-        uint16_t *flags = &store->cfg->segments[i].flags;
+    for (uint32_t i = 0; i < store->segment_count; i++) {
+        uint16_t *flags = &store->segments[i].flags;
         *flags = (uint16_t)(*flags & ~(uint32_t)FK_TO_READ);
     }
     store->top_id = store->next_id - 1;
@@ -316,7 +324,7 @@ int fk_store_mount_step(fk_store *store, uint32_t segments)
         return FK_ERR_STATE;
     while (segments-- > 0) {
         passes[store->phase - PASS_SEGMENTS](store, store->cursor++);
-        if (store->cursor < store->cfg->flash->segment_count)
+        if (store->cursor < store->segment_count)
             continue;
         store->cursor = 0;
         if (store->phase == PASS_SEGMENTS)
@@ -344,12 +352,12 @@ void fk_store_stats(const fk_store *store, fk_store_report *out)
         return;
     out->frames = store->frames;
     for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
-        const fk_store_slot *s = &store->cfg->slots[i];
+        const fk_store_slot *s = &store->slots[i];
         out->frames_unsent += !(s->segment & FK_SLOT_GHOST) && !(s->place & FK_SLOT_SENT);
     }
     out->bytes = store->live * store->grain;
     out->capacity = fk_store_limit(store) * store->grain;
-    out->segments = store->cfg->flash->segment_count;
+    out->segments = store->segment_count;
     out->clean = store->pool_count;
     out->retired = store->retired;
     out->evicted = store->evicted;
@@ -357,7 +365,7 @@ void fk_store_stats(const fk_store *store, fk_store_report *out)
     out->damaged = store->damaged;
     out->moved = store->moved;
     out->erases = store->erases;
-    int64_t sum = 0;
+    uint32_t sum = 0; /* above the base: it does not wrap */
     out->wear_min = 0xFFFFFFFF;
     for (uint32_t i = 0; i < out->segments; i++) {
         out->dead += (uint32_t)fk_store_is_dead(store, i);
@@ -366,10 +374,11 @@ void fk_store_stats(const fk_store *store, fk_store_report *out)
         uint32_t wear = fk_store_wear(store, i);
         out->wear_min = wear < out->wear_min ? wear : out->wear_min;
         out->wear_max = wear > out->wear_max ? wear : out->wear_max;
-        sum += wear;
+        sum += wear - store->wear_base;
     }
     if (store->retired < out->segments)
-        out->wear_mean = (uint32_t)(sum / (out->segments - store->retired));
+        out->wear_mean = store->wear_base +
+                         (uint32_t)((int32_t)sum / (int32_t)(out->segments - store->retired));
     uint32_t from = (int32_t)(store->log_sent - store->log_first) > 0 ? store->log_sent
                                                                       : store->log_first;
     out->log_waiting = store->log_next - from;

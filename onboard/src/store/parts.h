@@ -35,7 +35,7 @@ enum {
 
     FK_MOUNTED = 9, /* fk_store.phase when all is read */
 
-    FK_WINDOW = 96 /* bytes read at a time when looking for records */
+    FK_WINDOW = 112 /* bytes read at a time when looking for records */
 };
 
 /* A walk down the records of a segment. The window spares the neighbours a read. */
@@ -81,9 +81,10 @@ void fk_store_fail(fk_store *store, uint32_t segment);
 void fk_store_write_at(fk_store *store, uint32_t segment, uint32_t place);
 void fk_store_write(fk_store *store, const void *data, uint32_t n);
 int fk_store_flush(fk_store *store); /* filled up to the next grain */
+fk_store_record fk_store_clean(const fk_store *store, uint32_t segment); /* its next clean record */
 /* Erases a segment that holds nothing needed; then it is clean, or retired. */
 int fk_store_erase(fk_store *store, uint32_t segment);
-uint32_t fk_store_room(const fk_store *store, const fk_store_head *head); /* grains */
+uint32_t fk_store_room(const fk_store_head *head); /* grains */
 int fk_store_open(fk_store *store, fk_store_head *head); /* takes a clean segment */
 /* Of the heads from..to-1 the fullest with room for `grains`, or one opened anew; or NULL. */
 fk_store_head *fk_store_head_for(fk_store *store, uint32_t from, uint32_t to, uint32_t grains);
@@ -115,7 +116,14 @@ int fk_store_chunk(fk_store *store, uint32_t index, uint32_t skip, uint8_t *out,
 int fk_store_put_chunk(fk_store *store, fk_store_head *head, uint32_t index, uint32_t n,
                        uint32_t crc, int last);
 uint32_t fk_store_fresh(const fk_store *store); /* grains to be had in the smallest segment */
-int fk_store_evict_one(fk_store *store, uint64_t below, int class_index, int only_class);
+/* A frame that wants in. */
+typedef struct {
+    uint64_t key;              /* those ranked below may go for it                          */
+    uint32_t size, grains, segments; /* bytes of its picture; what it takes on flash at most  */
+    uint32_t class_index;
+} fk_store_offer;
+/* Forgets the least frame that the quotas let go, if it ranks below. Returns how many: 1 or 0. */
+int fk_store_evict_one(fk_store *store, const fk_store_offer *offer, int only_class);
 
 /* ---- reclaim.c */
 uint32_t fk_store_limit(const fk_store *store); /* grains that frames may take in all */

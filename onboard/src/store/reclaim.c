@@ -8,11 +8,11 @@
 uint32_t fk_store_limit(const fk_store *store)
 {
     const fk_store_config *cfg = store->cfg;
-    uint32_t largest = cfg->flash->segment_size / store->grain;
+    uint32_t largest = store->flash->segment_size / store->grain;
     uint32_t fill = cfg->fill ? cfg->fill : cfg->profile == FK_STORE_CHAIN ? 210u : 232u;
     /* one segment for marks */
     uint32_t kept_free = (1u + store->spare + cfg->log_segments) * largest +
-                         (cfg->flash->segment_count - store->retired) *
+                         (store->segment_count - store->retired) *
                              fk_store_grains(store, FK_RECORD);
     if (store->usable <= kept_free)
         return 0;
@@ -82,7 +82,7 @@ static int move_frame(fk_store *store, fk_store_slot *slot, uint32_t victim)
 
 void fk_store_old_copy(fk_store *store, uint32_t segment)
 {
-    uint16_t *flags = &store->cfg->segments[segment].flags;
+    uint16_t *flags = &store->segments[segment].flags;
     store->old_copies = (uint16_t)(store->old_copies + !(*flags & FK_OLD_COPY));
     *flags |= FK_OLD_COPY;
 }
@@ -97,8 +97,8 @@ static int holds_part(const fk_store *store, uint32_t segment)
 
 static int move_all(fk_store *store, uint32_t victim)
 {
-    for (uint32_t i = 0; store->cfg->segments[victim].live > 0 && i < fk_store_slots_used(store); i++) {
-        fk_store_slot *slot = &store->cfg->slots[i];
+    for (uint32_t i = 0; store->segments[victim].live > 0 && i < fk_store_slots_used(store); i++) {
+        fk_store_slot *slot = &store->slots[i];
         if (slot->segment & FK_SLOT_GHOST)
             continue;
         if (fk_store_slot_load(store, slot) < 0) {
@@ -119,9 +119,9 @@ static int move_all(fk_store *store, uint32_t victim)
 static int is_needed(const fk_store *store, uint32_t mark)
 {
     uint32_t segment = mark >> 16 & ~(uint32_t)FK_STORE_MARK_SENT;
-    if (segment >= store->cfg->flash->segment_count)
+    if (segment >= store->segment_count)
         return 0;
-    const fk_store_segment *s = &store->cfg->segments[segment];
+    const fk_store_segment *s = &store->segments[segment];
     return s->wear == (uint16_t)mark || (s->flags & FK_LAP_LOST) != 0;
 }
 
@@ -165,8 +165,8 @@ static uint32_t choose(fk_store *store)
     uint32_t best = FK_NO_SEGMENT, least = UINT32_MAX, best_wear = 0;
     uint32_t cold = FK_NO_SEGMENT, least_wear = UINT32_MAX, most_wear = 0;
     store->coldest = FK_NO_SEGMENT;
-    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++) {
-        const fk_store_segment *s = &store->cfg->segments[i];
+    for (uint32_t i = 0; i < store->segment_count; i++) {
+        const fk_store_segment *s = &store->segments[i];
         uint32_t wear = fk_store_wear(store, i), load = s->live;
         if (fk_store_state(store, i) == FK_STATE_RETIRED)
             continue;
@@ -181,7 +181,7 @@ static uint32_t choose(fk_store *store)
         uint32_t fits = 0, marks = s->flags & FK_HAS_MARKS;
         if (marks) {
             load = (uint32_t)carry_marks(store, i, 1);
-            fits = fk_store_room(store, &store->heads[FK_HEAD_MARKS]);
+            fits = fk_store_room(&store->heads[FK_HEAD_MARKS]);
         }
         if (load > fits && !may_move)
             continue;
@@ -210,35 +210,32 @@ int fk_store_reclaim(fk_store *store)
     store->levelling = victim == store->coldest;
     int r = move_all(store, victim);
     store->levelling = 0;
-    if (r < 0 || ((store->cfg->segments[victim].flags & FK_HAS_MARKS) &&
+    if (r < 0 || ((store->segments[victim].flags & FK_HAS_MARKS) &&
                   carry_marks(store, victim, 0) < 0))
         return 0;
     fk_store_erase(store, victim); /* a failure retires it, which is progress too */
     return 1;
 }
 
-/* Grains that are clean or need no more than an erase to be so. */
-static uint32_t ready_grains(const fk_store *store)
-{
-    uint32_t grains = 0;
-    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++)
-        if (fk_store_state(store, i) == FK_STATE_CLEAN ||
-            (fk_store_is_dead(store, i) &&
-             !(store->cfg->segments[i].flags & (FK_FAILING | FK_HAS_MARKS))))
-            grains += fk_store_segment_grains(store, i);
-    return grains;
-}
-
 int fk_store_ensure(fk_store *store, uint32_t count)
 {
     /* Moving what the largest segment holds, with the commits anew, may take two. */
-    uint32_t largest = store->cfg->flash->segment_size / store->grain, most = 0;
-    for (uint32_t stalled = 0; stalled < 4; stalled++) {
-        uint32_t ready = ready_grains(store);
-        if (store->pool_count >= count && ready >= (count + 2) * largest && store->old_copies == 0)
+    uint32_t largest = store->flash->segment_size / store->grain, most = 0;
+    for (uint32_t stalled = 0; stalled < 8; stalled++) {
+        uint32_t ready = 0, grains = 0; /* of segments that are clean or need but an erase */
+        for (uint32_t i = 0; i < store->segment_count; i++)
+            if (fk_store_state(store, i) == FK_STATE_CLEAN ||
+                (fk_store_is_dead(store, i) &&
+                 !(store->segments[i].flags & (FK_FAILING | FK_HAS_MARKS)))) {
+                ready++;
+                grains += fk_store_segment_grains(store, i);
+            }
+        if (store->pool_count >= count && ready >= count + 2 && grains >= 2 * largest &&
+            store->old_copies == 0)
             return FK_OK;
-        if (ready + store->pool_count > most) { /* as long as something is won */
-            most = ready + store->pool_count;
+        grains += store->pool_count;
+        if (grains > most) { /* as long as something is won */
+            most = grains;
             stalled = 0;
         }
         if (fk_store_reclaim(store) <= 0)
@@ -249,8 +246,9 @@ int fk_store_ensure(fk_store *store, uint32_t count)
 
 int fk_store_insist(fk_store *store, uint32_t count)
 {
+    static const fk_store_offer anything = {.key = UINT64_MAX};
     while (fk_store_ensure(store, count) < 0) /* each turn evicts a frame */
-        if (!fk_store_evict_one(store, UINT64_MAX, 0, 0))
+        if (!fk_store_evict_one(store, &anything, 0))
             return FK_ERR_WORN;
     return FK_OK;
 }

@@ -20,14 +20,14 @@ uint32_t fk_store_grains(const fk_store *store, uint32_t bytes)
 uint32_t fk_store_segment_grains(const fk_store *store, uint32_t segment)
 {
     uint32_t address, size;
-    fk_flash_segment(store->cfg->flash, segment, &address, &size);
+    fk_flash_segment(store->flash, segment, &address, &size);
     return size / store->grain;
 }
 
 uint32_t fk_store_address(const fk_store *store, uint32_t segment, uint32_t place)
 {
     uint32_t address, size;
-    fk_flash_segment(store->cfg->flash, segment, &address, &size);
+    fk_flash_segment(store->flash, segment, &address, &size);
     return address + place * store->grain;
 }
 
@@ -38,7 +38,7 @@ uint32_t fk_store_first(const fk_store *store, uint32_t segment)
 
 int fk_store_read_flash(const fk_store *store, uint32_t address, uint8_t *out, uint32_t n)
 {
-    const fk_flash *flash = store->cfg->flash;
+    const fk_flash *flash = store->flash;
     return flash->read(flash->ctx, address, out, n);
 }
 
@@ -164,7 +164,7 @@ void fk_store_take(fk_store *store, const fk_store_record *commit, uint32_t segm
     fk_store_turn(store->extents, 2, number * 4);
     if (length > 0 && number < FK_STORE_CHUNKS_MAX) /* it is the record of the last chunk too */
         store->extents[number++] = (fk_store_extent){(uint16_t)segment, (uint16_t)place,
-                                                     store->cfg->segments[segment].wear,
+                                                     store->segments[segment].wear,
                                                      (uint16_t)length};
     store->hand_count = (uint16_t)number;
 }

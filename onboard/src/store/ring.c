@@ -35,17 +35,17 @@ static void insert(fk_store *store, uint32_t at, uint32_t segment)
 {
     store->ring[at] = (uint16_t)segment;
     store->ring_count++;
-    store->cfg->segments[segment].live = FK_STATE_RING;
+    store->segments[segment].live = FK_STATE_RING;
 }
 
 void fk_store_ring_mount(fk_store *store)
 {
     fk_store_record r;
-    uint32_t count = store->cfg->flash->segment_count;
+    uint32_t count = store->segment_count;
     while (store->ring_count < store->cfg->log_segments) { /* each turn finds the next older */
         uint32_t newest = FK_NO_SEGMENT, number = 0;
         for (uint32_t i = 0; i < count; i++)
-            if (store->cfg->segments[i].live == 0 && (store->cfg->segments[i].flags & FK_TO_READ) &&
+            if (store->segments[i].live == 0 && (store->segments[i].flags & FK_TO_READ) &&
                 first_record(store, i, &r) && (newest == FK_NO_SEGMENT || is_before(number, r.id))) {
                 newest = i;
                 number = r.id;
@@ -73,7 +73,7 @@ static void drop_oldest(fk_store *store)
 {
     fk_store_record r;
     uint32_t first = store->log_next;
-    store->cfg->segments[store->ring[--store->ring_count]].live = FK_STATE_DATA;
+    store->segments[store->ring[--store->ring_count]].live = FK_STATE_DATA;
     if (store->ring_count > 0 && first_record(store, store->ring[store->ring_count - 1], &r))
         first = r.id;
     uint32_t kept = is_before(store->log_first, store->log_sent) ? store->log_sent : store->log_first;
@@ -90,8 +90,8 @@ int fk_store_log_append(fk_store *store, const uint8_t *record, size_t size)
         return FK_ERR_INVAL;
     fk_store_head *head = &store->heads[FK_HEAD_RING];
     /* every failure takes a segment out of use */
-    for (uint32_t turn = 0; turn <= store->cfg->flash->segment_count; turn++) {
-        if (fk_store_room(store, head) < fk_store_grains(store, FK_RECORD + (uint32_t)size)) {
+    for (uint32_t turn = 0; turn <= store->segment_count; turn++) {
+        if (fk_store_room(head) < fk_store_grains(store, FK_RECORD + (uint32_t)size)) {
             head->segment = FK_NO_SEGMENT;
             if (store->ring_count == store->cfg->log_segments)
                 drop_oldest(store);

@@ -8,14 +8,13 @@
 
 uint32_t fk_store_wear(const fk_store *store, uint32_t segment)
 {
-    /* the low bits less the base's, their sign extended */
-    return store->wear_base +
-           (uint32_t)(int16_t)(store->cfg->segments[segment].wear - store->wear_base);
+    uint32_t above = (store->segments[segment].wear - store->wear_base) & 0xFFFF;
+    return store->wear_base + (above ^ 0x8000) - 0x8000; /* its sign extended */
 }
 
 uint32_t fk_store_state(const fk_store *store, uint32_t segment)
 {
-    return store->cfg->segments[segment].live & FK_STATE_MASK;
+    return store->segments[segment].live & FK_STATE_MASK;
 }
 
 static fk_store_head *head_at(fk_store *store, uint32_t segment)
@@ -34,13 +33,13 @@ int fk_store_is_victim(const fk_store *store, uint32_t segment)
 
 int fk_store_is_dead(const fk_store *store, uint32_t segment)
 {
-    return store->cfg->segments[segment].live == 0 && fk_store_is_victim(store, segment);
+    return store->segments[segment].live == 0 && fk_store_is_victim(store, segment);
 }
 
 void fk_store_fail(fk_store *store, uint32_t segment)
 {
     fk_store_head *head = head_at(store, segment);
-    store->cfg->segments[segment].flags |= FK_FAILING;
+    store->segments[segment].flags |= FK_FAILING;
     if (head != NULL)
         head->segment = FK_NO_SEGMENT;
 }
@@ -68,7 +67,7 @@ static int verify(const fk_store *store, uint32_t n)
 
 static void program(fk_store *store)
 {
-    const fk_flash *flash = store->cfg->flash;
+    const fk_flash *flash = store->flash;
     uint32_t n = store->write_fill;
     if (n > 0 && store->write_error == 0) {
         int r = flash->program(flash->ctx, store->write_address, store->buffer, n);
@@ -106,7 +105,7 @@ int fk_store_flush(fk_store *store)
 static int check_blank(fk_store *store, uint32_t segment)
 {
     uint32_t address, size;
-    fk_flash_segment(store->cfg->flash, segment, &address, &size);
+    fk_flash_segment(store->flash, segment, &address, &size);
     for (uint32_t end = address + size; address < end; address += sizeof store->buffer) {
         int r = fk_store_read_flash(store, address, store->buffer, sizeof store->buffer);
         if (r < 0 || !fk_store_is_blank(store->buffer, sizeof store->buffer))
@@ -123,25 +122,28 @@ static uint32_t log2_of(uint32_t n)
     return log;
 }
 
+fk_store_record fk_store_clean(const fk_store *store, uint32_t segment)
+{
+    uint32_t bytes = fk_store_segment_grains(store, segment) * store->grain;
+    return (fk_store_record){
+        .id = fk_store_wear(store, segment) + 1,
+        .more = store->next_id,
+        .crc = log2_of(bytes) << 24 | log2_of(store->grain) << 16 | store->segment_count,
+        .what = FK_STORE_MAGIC << 16 | FK_STORE_VERSION << 8 | FK_STORE_KIND_CLEAN,
+    };
+}
+
 /* Erases, checks and programs the clean record. Until all that is done the erase count
  * stays as it was: marks that concern this lap are still needed. */
 static int renew(fk_store *store, uint32_t segment)
 {
-    const fk_flash *flash = store->cfg->flash;
-    uint32_t grains = fk_store_segment_grains(store, segment);
-    int r = flash->erase(flash->ctx, segment);
+    int r = store->flash->erase(store->flash->ctx, segment);
     if (r >= 0 && !store->cfg->trust_writes)
         r = check_blank(store, segment);
     if (r < 0)
         return r;
-    fk_store_head head = {(uint16_t)segment, 0, (uint16_t)grains};
-    fk_store_record clean = {
-        .id = fk_store_wear(store, segment) + 1,
-        .more = store->next_id,
-        .crc = log2_of(grains * store->grain) << 24 | log2_of(store->grain) << 16 |
-               flash->segment_count,
-        .what = FK_STORE_MAGIC << 16 | FK_STORE_VERSION << 8 | FK_STORE_KIND_CLEAN,
-    };
+    fk_store_head head = {(uint16_t)segment, 0, (uint16_t)fk_store_segment_grains(store, segment)};
+    fk_store_record clean = fk_store_clean(store, segment);
     return fk_store_put(store, &head, &clean, NULL, 0);
 }
 
@@ -156,7 +158,7 @@ static void save_ids(fk_store *store)
 
 int fk_store_erase(fk_store *store, uint32_t segment)
 {
-    fk_store_segment *s = &store->cfg->segments[segment];
+    fk_store_segment *s = &store->segments[segment];
     save_ids(store);
     store->erases++;
     int r = s->flags & FK_FAILING ? FK_ERR_IO : renew(store, segment);
@@ -186,7 +188,7 @@ int fk_store_open(fk_store *store, fk_store_head *head)
 {
     /* The least worn for what is new; the most worn for what has lain long and will again. */
     uint32_t best = 0, at = FK_NO_SEGMENT;
-    for (uint32_t i = 0; i < store->cfg->flash->segment_count; i++) {
+    for (uint32_t i = 0; i < store->segment_count; i++) {
         uint32_t wear = fk_store_wear(store, i);
         if (fk_store_state(store, i) == FK_STATE_CLEAN &&
             (at == FK_NO_SEGMENT || (store->levelling ? wear > best : wear < best))) {
@@ -196,15 +198,14 @@ int fk_store_open(fk_store *store, fk_store_head *head)
     }
     if (at == FK_NO_SEGMENT)
         return FK_ERR_NOSPC;
-    store->cfg->segments[at].live = FK_STATE_DATA;
+    store->segments[at].live = FK_STATE_DATA;
     store->pool_count--;
     *head = (fk_store_head){(uint16_t)at, 0, (uint16_t)fk_store_first(store, at)};
     return FK_OK;
 }
 
-uint32_t fk_store_room(const fk_store *store, const fk_store_head *head)
+uint32_t fk_store_room(const fk_store_head *head)
 {
-    (void)store;
     return head->segment == FK_NO_SEGMENT ? 0u : (uint32_t)(head->top - head->place);
 }
 
@@ -212,10 +213,10 @@ fk_store_head *fk_store_head_for(fk_store *store, uint32_t from, uint32_t to, ui
 {
     fk_store_head *best = NULL, *fullest = &store->heads[from];
     for (fk_store_head *h = fullest; h < &store->heads[to]; h++) {
-        uint32_t room = fk_store_room(store, h);
-        if (room >= grains && (best == NULL || room < fk_store_room(store, best)))
+        uint32_t room = fk_store_room(h);
+        if (room >= grains && (best == NULL || room < fk_store_room(best)))
             best = h;
-        if (room < fk_store_room(store, fullest))
+        if (room < fk_store_room(fullest))
             fullest = h;
     }
     if (best == NULL && fk_store_open(store, fullest) == FK_OK)
@@ -235,7 +236,7 @@ int fk_store_put_marks(fk_store *store, fk_store_marks *marks)
                                                 fk_store_grains(store, FK_RECORD + bytes));
         if (head == NULL)
             return FK_ERR_NOSPC;
-        store->cfg->segments[head->segment].flags |= FK_HAS_MARKS;
+        store->segments[head->segment].flags |= FK_HAS_MARKS;
         r = fk_store_put(store, head, &end, marks->words, bytes);
     } while (r < 0);
     return FK_OK;
