@@ -185,7 +185,7 @@ static uint32_t choose(fk_store *store)
         }
         if (load > fits && !may_move)
             continue;
-        if ((s->flags & FK_OLD_COPY) || (marks && load <= fk_store_segment_grains(store, i) / 2))
+        if ((s->flags & FK_OLD_COPY) || (marks && load <= fk_store_segment_grains(store, i) * 3 / 4))
             return i;
         if (load < least || (load == least && wear < best_wear)) {
             best = i;
