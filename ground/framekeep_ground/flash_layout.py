@@ -108,7 +108,7 @@ def start_of(data: bytes) -> int | None:
     """Where the region of one of the first clean records starts, in a dump of more than the region."""
     for address, size, clean in itertools.islice(_candidates(data), TRIED_MAX):
         for number in range(min(address // size + 1, clean.segment_count)):
-            if clean_record(data[address : address + StoreClean.sizeof()], number, size):
+            if clean_record(data[address : address + size], number, size):
                 return int(address - number * size)
     return None
 

@@ -114,7 +114,7 @@ class _Reader:
     commits: dict[int, list[Record]] = field(default_factory=dict)
     marks: dict[int, list[Any]] = field(default_factory=dict)
     log: list[Record] = field(default_factory=list)
-    retired: set[tuple[int, int]] = field(default_factory=set)  # segment and lap
+    retired: set[int] = field(default_factory=set)
 
     def segment(self, number: int) -> Segment:
         """Looks through a segment; collects what it holds."""
@@ -141,7 +141,7 @@ class _Reader:
         elif record.kind == STORE_KIND_MARKS:
             for mark in record.parts():
                 if mark.frame_id == 0:
-                    self.retired.add((mark.segment, mark.lap))
+                    self.retired.add(mark.segment)
                 else:
                     self.marks.setdefault(mark.frame_id, []).append(mark)
 
@@ -207,7 +207,7 @@ class _Reader:
 
     def lap(self, segments: list[Segment], segment: int, lap: int) -> bool | None:
         """Whether a segment is in that lap; None if nothing tells."""
-        if segment >= self.layout.count or (segment, lap) in self.retired:
+        if segment >= self.layout.count or segment in self.retired:
             return False
         if segment >= len(segments):
             return None
@@ -259,16 +259,9 @@ def read(data: bytes, layout: Layout) -> Contents:
     for segment in segments:
         if segment.live:
             segment.state = "live"
-        elif _was_given_up(reader, segment):
+        elif segment.number in reader.retired:
             segment.state = "retired"
     return Contents(layout, tuple(frames), _log(reader.log), tuple(segments))
-
-
-def _was_given_up(reader: _Reader, segment: Segment) -> bool:
-    laps = {lap for number, lap in reader.retired if number == segment.number}
-    if segment.state == "dead":
-        return (segment.wear or 0) & 0xFFFF in laps
-    return segment.state in ("blank", "lost") and bool(laps)
 
 
 def _account(reader: _Reader, segments: list[Segment], commit: Record) -> None:

@@ -273,7 +273,7 @@ StoreMarks = Struct(
 )
 
 StoreMark = Struct(
-    "frame_id" / Int32ub * "whom it concerns; 0: all that is in the segment, which was given up",
+    "frame_id" / Int32ub * "whom it concerns; 0: nobody, the segment was given up",
     "segment" / Int16ub * "where the commit of that frame lies; bit 15: 1 it was sent, 0 it was deleted",
     "lap" / Int16ub * "low 16 bits of that segment's erase count",
 )

@@ -240,7 +240,7 @@
 #define FK_STORE_MARKS_BYTES                 20u /* in all */
 
 /* StoreMark: docs/SPEC.md */
-#define FK_STORE_MARK_FRAME_ID                0u /* 4 B: whom it concerns; 0: all that is in the segment, which was given up */
+#define FK_STORE_MARK_FRAME_ID                0u /* 4 B: whom it concerns; 0: nobody, the segment was given up */
 #define FK_STORE_MARK_SEGMENT                 4u /* 2 B: where the commit of that frame lies; bit 15: 1 it was sent, 0 it was deleted */
 #define FK_STORE_MARK_LAP                     6u /* 2 B: low 16 bits of that segment's erase count */
 #define FK_STORE_MARK_BYTES                   8u /* in all */

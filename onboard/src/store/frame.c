@@ -400,15 +400,13 @@ int fk_store_sync(fk_store *store)
         return FK_ERR_STATE;
     if (store->marks_count == 0)
         return FK_OK;
-    int r = ensure_marks(store, 0);
-    if (r < 0)
-        return r;
+    ensure_marks(store, 0);
     for (uint32_t i = 0; i < store->marks_count; i++) {
         const fk_store_slot *slot = fk_store_slot_of(store, store->marks[i]);
         if (slot != NULL)
             note(store, &marks, slot, FK_STORE_MARK_SENT);
     }
-    r = fk_store_put_marks(store, &marks);
+    int r = fk_store_put_marks(store, &marks);
     if (r >= 0)
         store->marks_count = 0;
     return r;

@@ -109,7 +109,7 @@ static int is_lap(fk_store *store, uint32_t segment, uint32_t lap)
         return 0;
     fk_store_segment *s = &store->segments[segment];
     if (!(s->flags & FK_LAP_LOST))
-        return s->wear == lap;
+        return s->wear == lap && s->live != FK_STATE_RETIRED;
     if ((int16_t)(lap - s->wear) > 0)
         s->wear = (uint16_t)lap;
     return 0;
@@ -140,14 +140,14 @@ static void apply(fk_store *store, uint32_t id, uint32_t segment, uint32_t lap)
 {
     uint32_t sent = segment & FK_STORE_MARK_SENT;
     segment -= sent;
-    if (!is_lap(store, segment, lap))
+    if (id == 0 && segment < store->segment_count)
+        fk_store_retire(store, segment);
+    if (id == 0 || !is_lap(store, segment, lap))
         return; /* it has served */
-    if (id == 0)
-        store->segments[segment].flags |= FK_LAP_LOST;
     fk_store_use_id(store, id);
     if (store->phase == PASS_NOTES) {
         store->lost_notes |= store->notes == store->cfg->slot_count;
-        if (id == 0 || store->lost_notes)
+        if (store->lost_notes)
             return;
         *noted(store, store->notes++) = (fk_store_slot){(uint16_t)(id >> 16), (uint16_t)id, 0,
                                                         (uint16_t)segment, sent ? FK_SLOT_SENT : 0};

@@ -116,13 +116,15 @@ static int move_all(fk_store *store, uint32_t victim)
 }
 
 /* Whether what a mark is about may still be found. */
-static int is_needed(const fk_store *store, uint32_t mark)
+static int is_needed(const fk_store *store, const uint32_t *mark)
 {
-    uint32_t segment = mark >> 16 & ~(uint32_t)FK_STORE_MARK_SENT;
+    uint32_t segment = mark[1] >> 16 & ~(uint32_t)FK_STORE_MARK_SENT;
     if (segment >= store->segment_count)
         return 0;
     const fk_store_segment *s = &store->segments[segment];
-    return s->wear == (uint16_t)mark || (s->flags & FK_LAP_LOST) != 0;
+    if (s->live == FK_STATE_RETIRED)
+        return mark[0] == 0;
+    return s->wear == (uint16_t)mark[1] || (s->flags & FK_LAP_LOST) != 0;
 }
 
 /* Writes again the marks of a segment that are needed; with `count`, only counts them.
@@ -142,7 +144,7 @@ static int carry_marks(fk_store *store, uint32_t segment, int count)
             uint32_t *mark = marks.words[marks.count];
             mark[0] = fk_get_u32be(p + FK_STORE_MARK_FRAME_ID);
             mark[1] = fk_get_u32be(p + FK_STORE_MARK_SEGMENT);
-            if (!is_needed(store, mark[1]))
+            if (!is_needed(store, mark))
                 continue;
             bytes += FK_MARK;
             if (!count && ++marks.count == FK_MARKS && fk_store_put_marks(store, &marks) < 0)

@@ -44,6 +44,16 @@ void fk_store_fail(fk_store *store, uint32_t segment)
         head->segment = FK_NO_SEGMENT;
 }
 
+void fk_store_retire(fk_store *store, uint32_t segment)
+{
+    if (fk_store_state(store, segment) == FK_STATE_RETIRED)
+        return;
+    store->segments[segment].live = FK_STATE_RETIRED;
+    store->segments[segment].flags = 0;
+    store->usable -= fk_store_segment_grains(store, segment);
+    store->retired++;
+}
+
 /* ---- writing: bytes gather in the buffer and go out a page at a time */
 
 void fk_store_write_at(fk_store *store, uint32_t segment, uint32_t place)
@@ -164,12 +174,9 @@ int fk_store_erase(fk_store *store, uint32_t segment)
     int r = s->flags & FK_FAILING ? FK_ERR_IO : renew(store, segment);
     if (s->flags & FK_OLD_COPY)
         store->old_copies--;
-    if (r < 0) { /* a mark says that what may still be read there is of no use */
-        fk_store_marks gone = {.words = {{0, segment << 16 | s->wear}}, .count = 1};
-        s->live = FK_STATE_RETIRED;
-        s->flags = 0;
-        store->usable -= fk_store_segment_grains(store, segment);
-        store->retired++;
+    if (r < 0) { /* what may still be read there is of no use, now and after a reset */
+        fk_store_marks gone = {.words = {{0, segment << 16}}, .count = 1};
+        fk_store_retire(store, segment);
         fk_store_put_marks(store, &gone);
         return r;
     }
