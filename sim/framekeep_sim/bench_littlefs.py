@@ -20,6 +20,8 @@ from framekeep_onboard.store import FlashEmulator
 from framekeep_sim.store_workload import FRAMES, SIZE, Kept, Offer, ms, now, picture, wear, workload
 
 BLOCK = 4096
+WORK = 16  # blocks that it is left to work with: with fewer it fails, and writes are lost to attempts
+LOOK = 100  # frames between two looks at what it takes for itself
 NO_SPACE = -28  # of littlefs
 MISSING = "littlefs-python is not installed: python -m pip install littlefs-python"
 POINTER = ffi.sizeof("void *")
@@ -121,6 +123,10 @@ class Volume:
         """What littlefs can do ahead: compact its records and look for free blocks."""
         self._lfs.fs_gc(self._fs)
 
+    def blocks_used(self) -> int:
+        """By files and by littlefs's own records."""
+        return int(self._lfs.fs_size(self._fs))
+
     def close(self) -> None:
         self._lfs.unmount(self._fs)
 
@@ -148,7 +154,7 @@ def run(setup: Setup, frames: int = FRAMES, *, idle: bool = False) -> dict[str, 
     flash = FlashEmulator("nor", SIZE)
     volume = Volume(flash, setup, fresh=True)
     kept = Kept()
-    room = int(flash.segment_count * setup.fill)
+    most = room = int(flash.segment_count * setup.fill)
     used = accepted = full = 0
     worst = 0.0
 
@@ -162,6 +168,8 @@ def run(setup: Setup, frames: int = FRAMES, *, idle: bool = False) -> dict[str, 
     for offer in workload(frames):
         if offer.number % 4 == 3 and len(kept):
             let_go(kept.most)
+        if offer.number % LOOK == 0:  # its own records take more blocks as time goes on
+            room = min(most, flash.segment_count - (volume.blocks_used() - used) - WORK)
         if idle:
             volume.tidy()
         before = now(flash)
