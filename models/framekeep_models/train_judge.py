@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("task")
+    parser.add_argument("task", choices=("person_96", "person_96_scratch", "person_96_all", "ship_80"))
     parser.add_argument("model", type=Path, help="the .tflite, its .json facts beside it")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--card", type=Path, help="write the card here")

@@ -9,6 +9,7 @@ import skimage.data
 from framekeep_models.data import DataError, Picture, read_coco, read_csv, read_folder, read_pictures
 from framekeep_models.data_crops import FAULTS, Draw, label_window, make_pool, read_rgb, shrink, spoil
 from framekeep_models.data_duplicates import hashes_of, near_pairs, perceptual_hash
+from framekeep_models.train_judge import near_copies
 from PIL import Image
 
 
@@ -152,6 +153,20 @@ def test_near_copies_are_found_and_others_are_not(tmp_path: Path) -> None:
         paths.append((Picture(tmp_path / f"{k}.png", 1), Picture(tmp_path / f"{k}.jpg", 1)))
     pairs = near_pairs(hashes_of([a for a, _ in paths]), hashes_of([b for _, b in paths]))
     assert sorted((p.first.path.stem, p.second.path.stem) for p in pairs) == [(c, c) for c in "0123"]
+
+
+def test_copies_of_judged_pictures_are_counted_for_each_set(tmp_path: Path) -> None:
+    """The astronaut was learned from, and stands smaller in the test; cat and cup were not."""
+    photographs = {name: getattr(skimage.data, name)() for name in ("astronaut", "chelsea", "coffee")}
+    for name, pixels in photographs.items():
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        Image.fromarray(pixels).resize((160, 120)).save(tmp_path / f"{name}.jpg", quality=40)
+    learned = [Picture(tmp_path / "astronaut.png", 1)]
+    tests = {
+        "test": [Picture(tmp_path / f"{name}.jpg", 1) for name in ("astronaut", "chelsea")],
+        "other": [Picture(tmp_path / "coffee.jpg", 0)],
+    }
+    assert near_copies(learned, tests)["pictures"] == {"test": 1, "other": 0}
 
 
 def test_flat_pictures_are_nobodys_copies() -> None:
