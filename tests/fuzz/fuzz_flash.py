@@ -11,6 +11,13 @@ from framekeep_ground import flash_layout
 from framekeep_ground.flash import extract, report, summary
 from framekeep_ground.flash_records import record_at
 from framekeep_ground.flash_store import Contents, read
+from framekeep_ground.formats import (
+    STORE_CRC,
+    STORE_KIND_CHUNK,
+    STORE_KIND_COMMIT,
+    STORE_KIND_FULL,
+    STORE_RECORD_MIN,
+)
 from framekeep_onboard.store import Profile
 
 from tests.ground.test_flash import History
@@ -38,15 +45,20 @@ def resealed(data: bytes, layout: flash_layout.Layout) -> bytes:
     rng = random.Random(zlib.crc32(data))
     out = bytearray(data)
     for number, (address, size) in enumerate(layout.segments):
-        for place in range(size // layout.grain):
+        for place in range(1, size // layout.grain + 1):
             record = record_at(layout.block(data, number), number, place, layout.grain)
             if record is None or rng.random() < 0.5:
                 continue
-            start = address + place * layout.grain
-            fixed = 20 if record.kind == 0x33 else record.head_size() + len(record.body)
-            out[start + rng.randrange(2, fixed)] = rng.randrange(256)
-            crc = zlib.crc32(out[start : start + fixed], flash_layout.seed(number))
-            out[start + fixed : start + fixed + 4] = crc.to_bytes(4, "big")
+            end = address + place * layout.grain
+            start = end - STORE_RECORD_MIN - len(record.body)
+            out[rng.randrange(start + STORE_CRC, end - 1)] = rng.randrange(256)
+            # the lie may be about its size: it is sealed as what it now says that it is
+            body = {STORE_KIND_COMMIT: 8 * out[end - 2], STORE_KIND_CHUNK: 0, STORE_KIND_FULL: 0}.get(
+                record.kind, int.from_bytes(out[end - 4 : end - 2], "big")
+            )
+            start = max(address, end - STORE_RECORD_MIN - body)
+            crc = zlib.crc32(out[start + STORE_CRC : end], flash_layout.seed(number))
+            out[start : start + STORE_CRC] = crc.to_bytes(STORE_CRC, "big")
     return bytes(out)
 
 
