@@ -20,8 +20,13 @@ from framekeep_ground.formats import (
     POLICY_MAGIC,
     POLICY_MASKS_MAX,
     POLICY_VERSION,
+    STORE_CHUNK_MAX,
+    STORE_EXTENTS_MAX,
+    STORE_PLACES_MAX,
     STORE_RECORD_MIN,
     Policy,
+    StoreExtent,
+    StoreMeta,
 )
 
 from framekeep_sim.errors import UserError
@@ -29,7 +34,7 @@ from framekeep_sim.toml_reader import Table, closest, read
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # of the packets' time
 THRESHOLD = 128  # of a class for which neither mission nor model names one
-PICTURE_MAX = 192 << 10  # what the store takes at most: FK_STORE_CHUNKS_MAX of FK_STORE_CHUNK_MAX
+PICTURE_MAX = STORE_EXTENTS_MAX * STORE_CHUNK_MAX - 1024  # that the store takes where segments are large
 SPARE = 3  # segments that the store keeps free of frames unless told otherwise
 SEGMENTS_WORK = 5  # that the store keeps free to work in, and for what a picture's end leaves unused
 WEIGHT_MAX = 257  # 255 x 257 = 65535, the greatest value
@@ -163,6 +168,23 @@ class Store:
         busy = self.log_segments + SEGMENTS_WORK + max(0, self.spare_segments - SPARE)
         free = (self.segment_count - busy) * self.segment_size - self.segment_count * head
         return max(0, free) * (self.fill or FILL[self.layout]) // 256
+
+    def takes(self, size: int) -> bool:
+        """Whether a picture of so many bytes can be kept at all, as fk_store_append reckons."""
+        grain = max(8, self.program_unit)
+        while self.segment_size // grain > STORE_PLACES_MAX:
+            grain *= 2
+
+        def grains(count: int) -> int:
+            return -(-count // grain)
+
+        record, whole = grains(STORE_RECORD_MIN), grains(size + StoreMeta.sizeof())
+        fresh = self.segment_size // grain - record
+        chunk = min(grains(STORE_CHUNK_MAX), fresh - record)
+        before = (whole - 1) // chunk
+        whole += before * record + grains(STORE_RECORD_MIN + before * StoreExtent.sizeof())
+        chunks = whole // chunk + 1 + (whole // fresh if fresh > chunk + record else 0)
+        return whole * grain <= self.room and chunks <= STORE_EXTENTS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,6 +456,11 @@ def _store(table: Table, codec: Codec, classes: Sequence[str]) -> Store:
     if store.segment_count < needed:
         problem = f" = {store.segment_count}; at least {needed} hold a picture of codec.max_bytes"
         raise table.fail("segment_count", f"{problem} beside {store.log_segments} of the log")
+    if not store.takes(codec.max_bytes):
+        most = next((n for n in range(codec.max_bytes, 1023, -256) if store.takes(n)), 0)
+        problem = f" = {store.segment_size}: in {store.segment_count} of these a picture of codec.max_bytes"
+        hint = f"make it {most} or less" if most else "more or larger segments are wanted"
+        raise table.fail("segment_size", f"{problem} = {codec.max_bytes} cannot be kept; {hint}")
     if store.capacity > 1 << 28:
         raise table.fail("segment_count", f" makes {store.capacity >> 20} MiB; allowed are 256 MiB")
     quotas = _quotas(table.table("quotas"), codec, classes, store.room)

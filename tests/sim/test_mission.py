@@ -1,12 +1,17 @@
 """The mission language: what is said is what flies, and every mistake is answered with its line."""
 
+import random
 import re
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from framekeep_onboard import check
+from framekeep_onboard._fk import ffi, lib
+from framekeep_onboard.pipeline import _chip, _store_config
 from framekeep_onboard.store import FlashEmulator, Profile, Store
+from framekeep_onboard.targets import FlashSetup
 from framekeep_sim import mission
 from framekeep_sim.errors import UserError
 from framekeep_sim.mission import Camera, Fit, JpegMode, Layout, PixelFormat, Rect
@@ -94,7 +99,7 @@ def test_what_is_left_out_has_the_documented_default(write) -> None:
             "= 8; at least 13 hold a picture of codec.max_bytes beside 4 of the log",
         ),
         ("store", "segment_size = 1024", "at least 8 program units of 256"),
-        ("codec", "max_bytes = 300000", "allowed are whole numbers 1024..196608 bytes"),
+        ("codec", "max_bytes = 300000", "allowed are whole numbers 1024..195584 bytes"),
         ("store", "program_unit = 2", "allowed are 1, 8, 16, 32, 256"),
         ("store", 'chip = "nor_page"', 'did you mean "nor-page"?'),
         ("store", "fill = 1.5", "store.fill = 1.5; allowed are numbers 0.25..0.99"),
@@ -217,6 +222,59 @@ def test_the_policy_is_the_bytes_worked_out_by_hand(write) -> None:
     assert len(policy) == 171
 
 
+def geometries() -> list[str]:
+    rnd = random.Random(4)
+    return [
+        f"[codec]\nmax_bytes = {rnd.choice((1024, 4096, 16384, 65536, 150000, mission.PICTURE_MAX))}\n"
+        f"[store]\nsegment_size = {1 << rnd.randrange(10, 18)}\n"
+        f"segment_count = {rnd.choice((8, 9, 12, 16, 24, 64))}\n"
+        f"program_unit = {rnd.choice((1, 8, 16, 32, 256))}\nlog_segments = {rnd.choice((2, 3, 4, 8))}\n"
+        f'layout = "{rnd.choice(("packed", "chain"))}"\nframes_max = 40\n'
+        + rnd.choice(("", "spare_segments = 2\n", "spare_segments = 10\n", "fill = 0.25\n", "fill = 0.99\n"))
+        for _ in range(400)
+    ]
+
+
+def test_a_picture_that_does_not_fit_is_refused_with_what_would(write) -> None:
+    wanted = "[store]\nsegment_count = 23\nfill = 0.5\n"
+    with pytest.raises(UserError, match=r"m\.toml:9: .*codec.max_bytes = 16384 cannot be kept") as caught:
+        mission.load(write(SMALL + wanted.replace("23", "16")))
+    most = int(re.search(r"make it (\d+) or less", str(caught.value))[1])
+    fits = f"[codec]\nmax_bytes = {most}\n"
+    assert mission.load(write(SMALL + wanted.replace("23", "16") + fits)).codec.max_bytes == most
+
+
+def test_a_mission_that_loads_can_keep_its_largest_picture(write) -> None:
+    """Or it is refused in one line; nothing is found out in flight."""
+    kept, refused = 0, 0
+    for text in geometries():
+        try:
+            plan = mission.load(write(SMALL + text))
+        except UserError as error:
+            refused += "segment_" in str(error) and "\n" not in str(error)
+            continue
+        setup, size = flash_setup(plan.store), plan.codec.max_bytes
+        config = FlashConfig(setup)
+        assert config.append(bytes(size)) >= 0, text
+        kept += 1
+    assert kept > 100 and refused > 100 and kept + refused == 400
+
+
+class FlashConfig:
+    """A store on an emulated flash of any geometry."""
+
+    def __init__(self, setup: FlashSetup) -> None:
+        self._chip = _chip(setup, None)
+        self._held = _store_config(setup, self._chip)
+        self._store = ffi.new("fk_store *")
+        check(lib.fk_store_mount(self._store, self._held.config))
+
+    def append(self, data: bytes) -> int:
+        meta = ffi.new("fk_frame_meta *")
+        meta.frame_id, meta.value = 1, 9
+        return int(lib.fk_store_append(self._store, meta, data, len(data)))
+
+
 def test_quotas_that_contradict_each_other_are_refused(write) -> None:
     quotas = "[store.quotas.person]\nfloor = 20000\nceiling = 19999\n"
     with pytest.raises(
@@ -235,7 +293,7 @@ def test_spare_segments_need_room(write) -> None:
     wanted = "[store]\nspare_segments = 13\nsegment_count = 22\n"
     with pytest.raises(UserError, match=r"m\.toml:11: store\.segment_count = 22; at least 23 hold a picture"):
         mission.load(write(SMALL + wanted))
-    store = mission.load(write(SMALL + wanted.replace("22", "23") + "fill = 0.5\nwear_spread = 9\n")).store
+    store = mission.load(write(SMALL + wanted.replace("22", "60") + "fill = 0.5\nwear_spread = 9\n")).store
     assert (store.spare_segments, store.fill, store.wear_spread) == (13, 128, 9)
 
 
