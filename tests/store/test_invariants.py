@@ -97,8 +97,8 @@ def test_never_half_a_frame(chip: str) -> None:
 
 @pytest.mark.parametrize("chip", SMALL)
 def test_never_half_a_frame_of_those_whose_erase_was_cut(chip: str) -> None:
-    """An erase cut short may leave a commit and a part of what it lists. It takes thousands of cuts for one to
-    be found, so the walker makes them, and reads whatever is listed after each."""
+    """An erase cut short may leave a commit and a part of what it lists. It takes thousands of cuts for one
+    to be found, so the walker makes them, and reads whatever is listed after each."""
     cuts = 0
     for seed in range(1, 6):
         verdict = walk(
