@@ -29,6 +29,13 @@ static const struct {
     uint32_t size;
 } CHIPS[] = {{"tiny", 12 << 10}, {"tiny-ecc", 12 << 10}, {"l4", 16 << 10}, {"nor-page", 32 << 10}, {"nor", 32 << 10}};
 
+/* So that the driver says which input it was. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "handle_abort=1";
+}
+
 static void require(int holds, const char *what)
 {
     if (!holds) {
@@ -49,34 +56,29 @@ static void paint(uint8_t *out, uint32_t id, uint32_t size)
     }
 }
 
-static void seal(uint8_t *record, uint32_t body, uint32_t segment)
-{
-    uint8_t number[2];
-    fk_put_u16be(number, segment);
-    uint32_t crc = fk_crc32(FK_CRC32_INIT, number, sizeof number);
-    fk_put_u32be(record + body, fk_crc32(crc, record, body));
-}
-
-/* Makes right the CRC of whatever may be a record of the store. */
+/* Makes right the CRC of whatever may be a record of the store: it ends with 20 bytes, the last of
+ * which is its kind; its body stands before them, and before that the CRC. */
 static void reseal(uint8_t *image, const fk_flash *flash)
 {
     for (uint32_t s = 0; s < flash->segment_count; s++) {
         uint32_t address, size;
+        uint8_t number[2];
         fk_flash_segment(flash, s, &address, &size);
-        uint8_t *p = image + address;
-        if (p[3] == 0x0F)
-            seal(p, 20, s);
-        for (uint32_t at = 24; at + 24 <= size; at += 8) {
-            uint32_t body = 0;
-            switch (p[at]) {
-            case 0x33: body = 20; break;
-            case 0x3C: body = 48 + p[at + 1] * 8u; break;
-            case 0x55: body = 8 + p[at + 1] * 12u; break;
-            case 0x5A: body = 16u + p[at + 1]; break;
+        fk_put_u16be(number, s);
+        for (uint32_t end = size; end >= 24; end -= 8) {
+            const uint8_t *last = image + address + end - 20;
+            uint32_t body;
+            switch (last[19]) {
+            case 0x0F: case 0x33: case 0x66: body = 0; break;
+            case 0x3C: body = last[18] * 8u; break;
+            case 0x55: case 0x5A: body = fk_get_u16be(last + 16); break;
             default: continue;
             }
-            if (at + body + 4 <= size)
-                seal(p + at, body, s);
+            if (body > 384 || body + 24 > end)
+                continue;
+            uint8_t *record = image + address + end - 20 - body;
+            uint32_t crc = fk_crc32(FK_CRC32_INIT, number, sizeof number);
+            fk_put_u32be(record - 4, fk_crc32(crc, record, body + 20));
         }
     }
 }

@@ -14,7 +14,8 @@ typedef struct {
     fk_store_config store_config;
     fk_flash_emulator spare; /* where the store is used after a damage: the chip is needed as it is */
     uint8_t *picture, *healthy;
-    uint32_t address, size;  /* of the damage                                           */
+    uint32_t address, size;  /* of the damage ...                                       */
+    uint32_t low, high;      /* ... and of what the chip refuses to read for it           */
     uint32_t highest_id;
 } rot;
 
@@ -37,8 +38,7 @@ static int excused(const rot *r, fk_rot_use use, uint32_t id)
 {
     for (uint32_t i = 0; i < r->config->span_count; i++) {
         const fk_rot_span *s = &r->config->spans[i];
-        if (s->use == use && s->id == id && s->address < r->address + r->size &&
-            r->address < s->address + s->size)
+        if (s->use == use && s->id == id && s->address < r->high && r->low < s->address + s->size)
             return 1;
     }
     return 0;
@@ -189,6 +189,9 @@ static void damage(rot *r, uint32_t place)
     static const uint32_t widths[] = {1, 32, 1, FK_ROT_PAGE_BYTES};
     r->size = widths[r->config->kind];
     r->address = r->config->kind == FK_ROT_BIT ? place / 8 : place * r->size;
+    uint32_t unit = chip->geometry.ecc ? chip->geometry.program_unit : 1;
+    r->low = r->address / unit * unit;
+    r->high = (r->address + r->size + unit - 1) / unit * unit;
     memcpy(r->healthy, chip->cells + r->address, r->size);
     uint8_t *cells = chip->cells + r->address;
     uint64_t random = fk_flash_emulator_random(chip);
