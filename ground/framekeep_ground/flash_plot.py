@@ -24,6 +24,7 @@ MARKS = {"lost": "?", "retired": "\N{MULTIPLICATION SIGN}"}  # seen without colo
 PALE = 0.75  # of a live segment's colour that is left out when nearly nothing in it is needed
 INK = "#333333"
 BARS_MAX = 40
+DARK_FROM = 10  # erases
 
 
 def plot(contents: Contents, path: Path, title: str) -> None:
@@ -73,8 +74,9 @@ def _cells(values: list[Any], rows: int, columns: int) -> NDArray[Any]:
 def _wear_map(figure: Any, ax: Any, contents: Contents, rows: int, columns: int) -> None:
     known = contents.wear()
     wear = _cells([np.nan if s.wear is None else s.wear for s in contents.segments], rows, columns)
-    # from 0: evenly worn flash has to look even
-    image = ax.imshow(np.ma.masked_invalid(wear), cmap="YlOrBr", vmin=0, vmax=max(1, *known), aspect="equal")
+    # from 0, and not dark for a few erases: evenly worn flash has to look even, new flash new
+    most = max(DARK_FROM, *known)
+    image = ax.imshow(np.ma.masked_invalid(wear), cmap="YlOrBr", vmin=0, vmax=most, aspect="equal")
     bar = figure.colorbar(image, ax=ax, pad=0.01, aspect=15, fraction=0.03)
     bar.locator = matplotlib.ticker.MaxNLocator(integer=True, nbins=5)
     bar.outline.set_visible(False)
@@ -92,7 +94,9 @@ def _wear_bars(ax: Any, contents: Contents) -> None:
     ax.barh(edges[:-1] + (step - 1) / 2, counts, height=0.9 * step, color="#d9822b")
     mean = float(known.mean())
     ax.axhline(mean, color=INK, linewidth=0.8, linestyle=":")
-    ax.set_title(f"{low} to {high} erases\nmean {mean:.1f}, most / mean {high / mean:.2f}")
+    span = f"{low} to {high}" if low < high else f"{low}"
+    ax.set_title(f"{span} erases\nmean {mean:.1f}, most / mean {high / mean:.2f}")
+    ax.set_ylim(max(-0.6, low - 2 * step), high + 2 * step)
     ax.set_xlabel("segments")
     ax.set_ylabel("erases")
     ax.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
