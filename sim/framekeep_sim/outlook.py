@@ -74,16 +74,18 @@ def outlook(
         return Share(count, size / count, fits, floor * count // size, fits * all_frames / count)
 
     classes = {}
+    ceilings: list[int] = []
     for index in sorted({d.class_index for d in offered}):
         name = names.get(index, str(index))
         quota = mission.store.quotas.get(name)
         bounds = (quota.floor, quota.ceiling) if quota else (0, 0)
+        ceilings.append(bounds[1] or room)
         classes[name] = share([d for d in offered if d.class_index == index], *bounds)
     written = sum(d.size for d in offered) * padding * MOVES[mission.store.layout]
     written += len(decisions) * _record_bytes(mission.store)
     per_day = written / all_frames * 86400 / mission.store.capacity
     return Outlook(
-        all=share(offered),
+        all=share(offered, ceiling=sum(ceilings)),
         classes=classes,
         seconds_per_frame=step,
         erases_per_day=per_day,

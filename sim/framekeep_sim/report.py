@@ -73,6 +73,7 @@ def render(run: Run) -> str:
         _tiles(summary),
         _reasons(summary),
         _charts(run, pairs, summary),
+        _outlook(run),
         *(_section(gallery, *section) for section in sections),
         _labels(run.confusion()),
         _skipped(run.skipped),
@@ -249,13 +250,19 @@ def _charts(run: Run, pairs: Sequence[Pair], summary: dict[str, Any]) -> str:
     if run.played.fill:
         fill = [sample.bytes for sample in run.played.fill]
         text = f"{bytes_text(summary['flash_capacity'])} can be filled"
-        ahead = run.outlook()
-        text = "<br>".join([text, *(escape(line) for line in (sentences(ahead) if ahead else ()))])
         charts.append(("Flash", text, area(fill, summary["flash_capacity"])))
     inner = "".join(
         f"<section><h2>{title}</h2><p class=dim>{text}</p>{chart}</section>" for title, text, chart in charts
     )
     return f'<div class="charts">{inner}</div>'
+
+
+def _outlook(run: Run) -> str:
+    ahead = run.outlook()
+    if ahead is None:
+        return ""
+    lines = "<br>".join(escape(line.strip()) for line in sentences(ahead))
+    return f"<section><h2>What fits, and for how long</h2><p>{lines}</p></section>"
 
 
 def _section(gallery: Gallery, title: str, remark: str, pairs: Iterable[Pair]) -> str:

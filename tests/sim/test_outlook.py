@@ -63,6 +63,12 @@ def test_quotas_and_slots_bound_what_fits(tmp_path: Path) -> None:
     assert any("person: at most 20 of 1.5 kB, 13 of them safe" in line for line in sentences(seen))
 
 
+def test_ceilings_of_all_classes_bound_the_whole(tmp_path: Path) -> None:
+    both = "[store.quotas.person]\nceiling = 30000\n[store.quotas.cat]\nceiling = 20000\n"
+    seen = told(tmp_path, both)
+    assert (seen.classes["person"].fits, seen.classes["cat"].fits, seen.all.fits) == (20, 8, 30)
+
+
 def test_wear_is_what_is_written_in_a_day_by_the_size_of_the_chip(tmp_path: Path) -> None:
     seen = told(tmp_path)
     # 1000 s: 22,000 bytes of pictures and a fifth again for moves; 100 decisions, six in a record of 256
