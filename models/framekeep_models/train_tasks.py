@@ -44,10 +44,11 @@ cut free and laid beside quays or on other water, and shores and piers are laid 
 Only pictures whose licence allows passing them on (CC BY 4.0, CC BY-SA 4.0): land and coarse pixels are
 PlanetScope's, published by Planet Team (Open California) and the author of ShipsNet under CC BY-SA 4.0."""
 SHIP_LIMITS = """\
-Ships in dense rows at a quay and small boats among piers are often missed; rafts, single piers and bright
-shores are taken for ships now and then. Near copies by hash are different boats in a like pose on plain
-water, or plain shore (the 40 nearest were looked at); of the scenes that the chips were cut from, no test
-scene is near another."""
+Ships in dense rows at a quay, dark ones on dark water and small boats among piers are often missed; rafts,
+containers on a quay and single roofs are taken for ships now and then. At 3 m a pixel it ranks as well, but
+says less: 14 of 20 ships of an unseen bay lie above the threshold. Near copies by hash: of 126 such pairs of
+chips the 40 nearest were looked at, and show different boats in a like pose on plain water, or plain shore;
+of the scenes that the chips were cut from, no test scene is near another."""
 
 
 def warm_fit(everything: bool) -> FitConfig:
