@@ -383,14 +383,17 @@ static void note(const fk_store *store, fk_store_marks *marks, const fk_store_sl
     mark[1] = (segment | sent) << 16 | store->segments[segment].wear;
 }
 
-/* Room for a full record of marks, and no copy of a frame that they would not concern. */
+/* Room for a full record of marks, and no copy of a frame that they would not concern. For a
+ * deletion, room for its own mark is enough; a frame goes for it only where there is none. */
 static int ensure_marks(fk_store *store, int insist)
 {
-    if (store->old_copies == 0 &&
-        fk_store_room(&store->heads[FK_HEAD_MARKS]) >=
-        fk_store_grains(store, FK_RECORD + FK_MARKS * FK_MARK))
+    uint32_t room = fk_store_room(&store->heads[FK_HEAD_MARKS]);
+    if (store->old_copies == 0 && room >= fk_store_grains(store, FK_RECORD + FK_MARKS * FK_MARK))
         return FK_OK;
-    return insist ? fk_store_insist(store, 1) : fk_store_ensure(store, 1);
+    int r = fk_store_ensure(store, 1);
+    if (r >= 0 || !insist || (store->old_copies == 0 && store->pool_count > 0))
+        return r;
+    return fk_store_insist(store, 1);
 }
 
 int fk_store_sync(fk_store *store)

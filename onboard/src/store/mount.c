@@ -86,8 +86,9 @@ static void look_at_segment(fk_store *store, uint32_t segment)
         }
     }
     w.top = (uint16_t)end;
-    if (fk_store_peek(store, &w, &clean, NULL) <= 0 || clean.what != own.what || clean.crc != own.crc) {
-        s->flags = FK_LAP_LOST;
+    int r = fk_store_peek(store, &w, &clean, NULL);
+    if (r <= 0 || clean.what != own.what || clean.crc != own.crc) {
+        s->flags = r == 0 ? FK_LAP_LOST : FK_LAP_LOST | FK_TO_READ;
         return;
     }
     if (store->wears++ == 0)
@@ -115,15 +116,21 @@ static int is_lap(fk_store *store, uint32_t segment, uint32_t lap)
     return 0;
 }
 
-/* An erase was cut short: its count is as good as any. */
+/* An erase was cut short: its count is as good as any. What cannot be read there now may be
+ * another time, so it goes first: unless this is a region that had other uses. */
 static void guess_laps(fk_store *store)
 {
+    enum { FEW = 8 };
     uint32_t mean = store->wear_base;
     if (store->wears > 0)
         mean += (uint32_t)((int32_t)store->wear_sum / (int32_t)store->wears);
-    for (uint32_t i = 0; i < store->segment_count; i++)
-        if (store->segments[i].flags & FK_LAP_LOST)
-            store->segments[i].wear = (uint16_t)mean;
+    for (uint32_t i = 0; i < store->segment_count; i++) {
+        if (!(store->segments[i].flags & FK_LAP_LOST))
+            continue;
+        store->segments[i].wear = (uint16_t)mean;
+        if ((store->segments[i].flags & FK_TO_READ) && store->wears > 0 && store->old_copies < FEW)
+            fk_store_old_copy(store, i);
+    }
 }
 
 /* ---- marks: passes 2 and 4 */
@@ -245,7 +252,7 @@ static void settle(fk_store *store, fk_store_slot *slot)
 static void found_commit(fk_store *store)
 {
     uint32_t segment = store->hand_segment, place = store->hand_place;
-    if (store->hand.id == 0 || was_noted(store) || !is_intact(store))
+    if (store->hand.id == 0 || !is_intact(store) || was_noted(store))
         return;
     fk_store_slot *slot = fk_store_slot_of(store, store->hand.id);
     if (slot != NULL) {
@@ -277,7 +284,7 @@ static void read_records(fk_store *store, uint32_t segment)
     fk_store_walk w;
     fk_store_record r;
     fk_store_start(store, &w, segment);
-    if (!(s->flags & (FK_TO_READ | FK_LAP_LOST)))
+    if (!(s->flags & FK_TO_READ))
         return;
     s->flags = (uint16_t)(s->flags & ~(uint32_t)FK_TO_READ);
     while (fk_store_next(store, &w, &r)) { /* a turn per record */

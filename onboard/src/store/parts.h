@@ -76,6 +76,7 @@ uint32_t fk_store_wear(const fk_store *store, uint32_t segment);
 uint32_t fk_store_state(const fk_store *store, uint32_t segment);
 int fk_store_is_victim(const fk_store *store, uint32_t segment); /* may be emptied and erased */
 int fk_store_is_dead(const fk_store *store, uint32_t segment);
+void fk_store_close(fk_store *store, uint32_t segment);  /* no head any more */
 void fk_store_fail(fk_store *store, uint32_t segment);   /* to be retired when empty */
 void fk_store_retire(fk_store *store, uint32_t segment); /* given up for good */
 /* Bytes on their way to flash, a page at a time; errors show when they are flushed. */

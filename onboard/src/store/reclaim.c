@@ -162,33 +162,34 @@ static int carry_marks(fk_store *store, uint32_t segment, int count)
 /* The segment to empty next: the one with the least to move, the least worn among equals. */
 static uint32_t choose(fk_store *store)
 {
-    int may_move = store->pool_count > 0;
     uint32_t spread = store->cfg->wear_spread ? store->cfg->wear_spread : 32;
     uint32_t best = FK_NO_SEGMENT, least = UINT32_MAX, best_wear = 0;
     uint32_t cold = FK_NO_SEGMENT, least_wear = UINT32_MAX, most_wear = 0;
     store->coldest = FK_NO_SEGMENT;
     for (uint32_t i = 0; i < store->segment_count; i++) {
         const fk_store_segment *s = &store->segments[i];
-        uint32_t wear = fk_store_wear(store, i), load = s->live;
+        uint32_t wear = fk_store_wear(store, i), load = s->live, room = 0;
         if (fk_store_state(store, i) == FK_STATE_RETIRED)
             continue;
         if (wear > most_wear)
             most_wear = wear;
-        if (!fk_store_is_victim(store, i))
-            continue;
-        if (wear < least_wear) {
+        if (wear < least_wear && fk_store_state(store, i) == FK_STATE_DATA) { /* heads too */
             least_wear = wear;
             cold = i;
         }
-        uint32_t fits = 0, marks = s->flags & FK_HAS_MARKS;
-        if (marks) {
-            load = (uint32_t)carry_marks(store, i, 1);
-            fits = fk_store_room(&store->heads[FK_HEAD_MARKS]);
-        }
-        if (load > fits && !may_move)
+        if (!fk_store_is_victim(store, i))
             continue;
-        if ((s->flags & FK_OLD_COPY) || (marks && load <= fk_store_segment_grains(store, i) * 3 / 4))
+        if (s->flags & FK_HAS_MARKS) {
+            load = (uint32_t)carry_marks(store, i, 1);
+            room = fk_store_room(&store->heads[FK_HEAD_MARKS]);
+        }
+        if (load > room && store->pool_count == 0)
+            continue; /* nowhere to move it */
+        if (s->flags & FK_OLD_COPY)
             return i;
+        /* a few marks are gathered at once: mount reads all segments that hold some */
+        if ((s->flags & FK_HAS_MARKS) && load <= fk_store_segment_grains(store, i) * 3 / 4)
+            load = wear = 0;
         if (load < least || (load == least && wear < best_wear)) {
             best = i;
             least = load;
@@ -210,6 +211,7 @@ int fk_store_reclaim(fk_store *store)
     if (victim == FK_NO_SEGMENT)
         return 0;
     store->levelling = victim == store->coldest;
+    fk_store_close(store, victim);
     int r = move_all(store, victim);
     store->levelling = 0;
     if (r < 0 || ((store->segments[victim].flags & FK_HAS_MARKS) &&

@@ -36,18 +36,25 @@ int fk_store_is_dead(const fk_store *store, uint32_t segment)
     return store->segments[segment].live == 0 && fk_store_is_victim(store, segment);
 }
 
-void fk_store_fail(fk_store *store, uint32_t segment)
+void fk_store_close(fk_store *store, uint32_t segment)
 {
     fk_store_head *head = head_at(store, segment);
-    store->segments[segment].flags |= FK_FAILING;
     if (head != NULL)
         head->segment = FK_NO_SEGMENT;
+}
+
+void fk_store_fail(fk_store *store, uint32_t segment)
+{
+    store->segments[segment].flags |= FK_FAILING;
+    fk_store_close(store, segment);
 }
 
 void fk_store_retire(fk_store *store, uint32_t segment)
 {
     if (fk_store_state(store, segment) == FK_STATE_RETIRED)
         return;
+    if (store->segments[segment].flags & FK_OLD_COPY)
+        store->old_copies--;
     store->segments[segment].live = FK_STATE_RETIRED;
     store->segments[segment].flags = 0;
     store->usable -= fk_store_segment_grains(store, segment);
@@ -172,8 +179,6 @@ int fk_store_erase(fk_store *store, uint32_t segment)
     save_ids(store);
     store->erases++;
     int r = s->flags & FK_FAILING ? FK_ERR_IO : renew(store, segment);
-    if (s->flags & FK_OLD_COPY)
-        store->old_copies--;
     if (r < 0) { /* what may still be read there is of no use, now and after a reset */
         fk_store_marks gone = {.words = {{0, segment << 16}}, .count = 1};
         fk_store_retire(store, segment);
@@ -181,6 +186,8 @@ int fk_store_erase(fk_store *store, uint32_t segment)
         return r;
     }
     fk_store_drop_ghosts(store, segment);
+    if (s->flags & FK_OLD_COPY)
+        store->old_copies--;
     s->wear++;
     s->flags = 0;
     s->live = FK_STATE_CLEAN;
