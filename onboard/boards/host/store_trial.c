@@ -321,10 +321,11 @@ static int step_delete(trial *t)
     int r = fk_store_delete(&t->store, m.frame_id);
     if (!t->chip.powered)
         return FK_OK;
-    if ((r == FK_ERR_NOSPC || r == FK_ERR_WORN) && t->worn) {
+    if ((r == FK_ERR_NOSPC || r == FK_ERR_WORN) && t->worn) { /* others may have gone in vain */
         t->frames[number].state = FORGOTTEN;
+        r = who_went(t, number);
         t->flight_kind = 0;
-        return FK_OK;
+        return r < 0 ? r : FK_OK;
     }
     if (r < 0)
         return fail(t, "delete fails with %d", r);

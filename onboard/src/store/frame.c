@@ -460,7 +460,8 @@ static int free_slot(fk_store *store, const fk_store_offer *offer)
 {
     fk_store_marks marks = {.count = 0};
     uint32_t i = fk_store_slots_used(store), n;
-    if (i < store->cfg->slot_count)
+    /* before it is full: mount notes marks in what is left of it */
+    if (i + FK_MARKS < store->cfg->slot_count || (store->ghosts < FK_MARKS && i < store->cfg->slot_count))
         return FK_OK;
     while (ensure_marks(store, 0) < 0 || (store->ghosts == 0 && i == fk_store_slots_used(store)))
         if (!fk_store_evict_one(store, offer, 0)) /* each turn evicts a frame */
