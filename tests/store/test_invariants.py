@@ -116,9 +116,9 @@ def test_never_half_a_frame_of_those_whose_erase_was_cut(chip: str) -> None:
 @pytest.mark.parametrize("profile", list(Profile))
 @pytest.mark.parametrize("chip", SMALL)
 def test_old_or_new_during_a_move_never_both_never_neither(chip: str, profile: Profile) -> None:
-    life = Life(chip, 24 << 10, profile=profile, seed=2, slots=300, max_picture=300)
+    life = Life(chip, 24 << 10, profile=profile, seed=2, max_picture=300)
     cuts = doubled = 0
-    for _ in range(200):
+    for _ in range(900):
         life.live(4)
         life.reset()
         new, data = life.frame(value=64)

@@ -222,8 +222,10 @@ static int chunk_record(fk_store *store, uint32_t index, fk_store_record *r)
     uint32_t kind = r->what & 0xFF;
     if (got < 0)
         return got;
+    uint32_t end = (r->at >> 16) + fk_store_grains(store, e->length);
     if (got == 0 || r->id != store->hand.id || r->what >> 16 != e->length ||
-        (r->what >> 8 & 0xFF) != index || kind == FK_STORE_KIND_LOG || kind == FK_STORE_KIND_MARKS)
+        (r->what >> 8 & 0xFF) != index || kind == FK_STORE_KIND_LOG || kind == FK_STORE_KIND_MARKS ||
+        end > fk_store_first(store, e->segment)) /* a lie with a right CRC */
         return FK_ERR_CORRUPT;
     r->at = fk_store_address(store, e->segment, r->at >> 16); /* of the payload */
     return FK_OK;

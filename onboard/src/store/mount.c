@@ -147,8 +147,8 @@ static void apply(fk_store *store, uint32_t id, uint32_t segment, uint32_t lap)
 {
     uint32_t sent = segment & FK_STORE_MARK_SENT;
     segment -= sent;
-    if (id == 0 && segment < store->segment_count)
-        fk_store_retire(store, segment);
+    if (id == 0 && store->phase == PASS_NOTES && segment < store->segment_count)
+        fk_store_retire(store, segment); /* what it holds does not count from here on */
     if (id == 0 || !is_lap(store, segment, lap))
         return; /* it has served */
     fk_store_use_id(store, id);
