@@ -25,6 +25,7 @@ enum {
     FK_LAP_LOST  = 2, /* its erase count could not be read                              */
     FK_OLD_COPY  = 4, /* a commit here is older than another of its frame: goes first      */
     FK_FAILING   = 8, /* not to be written any more; retired when empty                  */
+    FK_UNSAVED   = 32, /* retired, and no mark says so yet                               */
     FK_TO_READ   = 16, /* mount: may hold more than its first record says                 */
 
     /* fk_store_slot */
@@ -84,6 +85,7 @@ void fk_store_write_at(fk_store *store, uint32_t segment, uint32_t place);
 void fk_store_write(fk_store *store, const void *data, uint32_t n);
 int fk_store_flush(fk_store *store); /* filled up to the next grain */
 fk_store_record fk_store_clean(const fk_store *store, uint32_t segment); /* its next clean record */
+void fk_store_save_retired(fk_store *store); /* writes the marks that say so, if it can */
 /* Erases a segment that holds nothing needed; then it is clean, or retired. */
 int fk_store_erase(fk_store *store, uint32_t segment);
 uint32_t fk_store_room(const fk_store_head *head); /* grains */

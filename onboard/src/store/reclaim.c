@@ -122,7 +122,7 @@ static int is_needed(const fk_store *store, const uint32_t *mark)
     if (segment >= store->segment_count)
         return 0;
     const fk_store_segment *s = &store->segments[segment];
-    if (s->live == FK_STATE_RETIRED)
+    if (s->live == FK_STATE_RETIRED && (mark[0] == 0 || !(s->flags & FK_UNSAVED)))
         return mark[0] == 0;
     return s->wear == (uint16_t)mark[1] || (s->flags & FK_LAP_LOST) != 0;
 }
@@ -226,6 +226,7 @@ int fk_store_ensure(fk_store *store, uint32_t count)
     /* Moving what the largest segment holds, with the commits anew, may take two. */
     uint32_t largest = store->flash->segment_size / store->grain, most = 0;
     for (uint32_t stalled = 0; stalled < 8; stalled++) {
+        fk_store_save_retired(store);
         uint32_t ready = 0, grains = 0; /* of segments that are clean or need but an erase */
         for (uint32_t i = 0; i < store->segment_count; i++)
             if (fk_store_state(store, i) == FK_STATE_CLEAN ||
@@ -235,7 +236,7 @@ int fk_store_ensure(fk_store *store, uint32_t count)
                 grains += fk_store_segment_grains(store, i);
             }
         if (store->pool_count >= count && ready >= count + 2 && grains >= 2 * largest &&
-            store->old_copies == 0)
+            store->old_copies == 0 && !store->unsaved)
             return FK_OK;
         grains += store->pool_count;
         if (grains > most) { /* as long as something is won */

@@ -173,6 +173,19 @@ static void save_ids(fk_store *store)
         store->saved = 2;
 }
 
+void fk_store_save_retired(fk_store *store)
+{
+    for (uint32_t i = 0; store->unsaved && i < store->segment_count; i++) {
+        fk_store_marks gone = {.words = {{0, i << 16}}, .count = 1};
+        if (!(store->segments[i].flags & FK_UNSAVED))
+            continue;
+        if (fk_store_put_marks(store, &gone) < 0)
+            return; /* tried again when there is room */
+        store->segments[i].flags = 0;
+    }
+    store->unsaved = 0;
+}
+
 int fk_store_erase(fk_store *store, uint32_t segment)
 {
     fk_store_segment *s = &store->segments[segment];
@@ -180,9 +193,10 @@ int fk_store_erase(fk_store *store, uint32_t segment)
     store->erases++;
     int r = s->flags & FK_FAILING ? FK_ERR_IO : renew(store, segment);
     if (r < 0) { /* what may still be read there is of no use, now and after a reset */
-        fk_store_marks gone = {.words = {{0, segment << 16}}, .count = 1};
         fk_store_retire(store, segment);
-        fk_store_put_marks(store, &gone);
+        s->flags = FK_UNSAVED;
+        store->unsaved = 1;
+        fk_store_save_retired(store);
         return r;
     }
     fk_store_drop_ghosts(store, segment);
