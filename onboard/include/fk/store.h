@@ -8,9 +8,15 @@
  *
  * Each program unit is programmed once between erases and a segment is used
  * only after an erase that is known to have ended, so chips with ECC are at
- * ease. All RAM comes from the caller; nothing is allocated, and no call does
- * more than its stated number of erases. docs/SPEC.md lists every byte,
- * docs/DESIGN.md argues. */
+ * ease. All RAM comes from the caller; nothing is allocated. docs/SPEC.md lists
+ * every byte, docs/DESIGN.md argues.
+ *
+ * Bounds. Mount, find, best, list, read and log_next program and erase nothing;
+ * idle erases at most one segment. An append, a deletion, a sync or a ring record
+ * goes on as long as it wins room, and gives up, or evicts a frame and tries
+ * again, after 8 erases in a row that won none: it erases 1 to 6 segments in
+ * ordinary life, and no more than 8 + 8 for each frame that goes and each segment
+ * that it needs or that fails. Emptying a segment copies at most what it holds. */
 #ifndef FK_STORE_H
 #define FK_STORE_H
 
@@ -58,7 +64,8 @@ typedef struct {
 typedef struct {
     uint8_t  class_index;
     uint32_t floor;        /* frames of other classes cannot push it below; 0: none  */
-    uint32_t ceiling;      /* it never holds more; 0: no bound                       */
+    uint32_t ceiling;      /* it never holds more; 0: no bound. What a reset brings back of
+                              it goes with the next frame of the class taken         */
 } fk_store_quota;
 
 /* RAM of one segment and of one frame; the fields are the store's own. */
@@ -221,7 +228,8 @@ int fk_store_delete(fk_store *store, uint32_t frame_id);
 int fk_store_sync(fk_store *store);
 
 /* Work that an append would otherwise do: at most one erase and the copying of
- * one segment. Returns 1 when more is to be done, 0 when all is ready. */
+ * one segment. Returns 1 when more is to be done, 0 when all is ready, or when
+ * nothing can be won. */
 int fk_store_idle(fk_store *store);
 
 /* The ring of small records (decisions): the oldest go when it is full. A record

@@ -398,14 +398,11 @@ static int ensure_marks(fk_store *store, int insist)
     return fk_store_insist(store, 1);
 }
 
-int fk_store_sync(fk_store *store)
+int fk_store_put_sent(fk_store *store)
 {
     fk_store_marks marks = {.count = 0};
-    if (store->phase != FK_MOUNTED)
-        return FK_ERR_STATE;
     if (store->marks_count == 0)
         return FK_OK;
-    ensure_marks(store, 0);
     for (uint32_t i = 0; i < store->marks_count; i++) {
         const fk_store_slot *slot = fk_store_slot_of(store, store->marks[i]);
         if (slot != NULL)
@@ -415,6 +412,15 @@ int fk_store_sync(fk_store *store)
     if (r >= 0)
         store->marks_count = 0;
     return r;
+}
+
+int fk_store_sync(fk_store *store)
+{
+    if (store->phase != FK_MOUNTED)
+        return FK_ERR_STATE;
+    if (store->marks_count > 0)
+        ensure_marks(store, 0);
+    return fk_store_put_sent(store);
 }
 
 int fk_store_mark_sent(fk_store *store, uint32_t frame_id)

@@ -120,6 +120,7 @@ int fk_store_chunk(fk_store *store, uint32_t index, uint32_t skip, uint8_t *out,
 int fk_store_put_chunk(fk_store *store, fk_store_head *head, uint32_t index, uint32_t n,
                        uint32_t crc, int last);
 uint32_t fk_store_fresh(const fk_store *store); /* grains to be had in the smallest segment */
+int fk_store_put_sent(fk_store *store); /* writes the marks that wait, if there is room */
 /* A frame that wants in. */
 typedef struct {
     uint64_t key;              /* those ranked below may go for it                          */

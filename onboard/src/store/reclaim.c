@@ -265,6 +265,6 @@ int fk_store_idle(fk_store *store)
     store->idled = 1;
     if (store->pool_count < store->spare && fk_store_reclaim(store) > 0)
         return 1;
-    fk_store_sync(store); /* what cannot be written now waits */
+    fk_store_put_sent(store); /* what cannot be written now waits */
     return 0;
 }

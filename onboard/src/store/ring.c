@@ -130,7 +130,7 @@ int fk_store_log_next(fk_store *store, uint8_t *out, size_t cap)
         fk_store_start(store, &w, store->ring[i]);
         while (next_record(store, &w, &r)) {
             uint32_t size = r.what >> 16;
-            if (is_before(r.id, store->log_given))
+            if (is_before(r.id, store->log_given) || !is_before(r.id, store->log_next))
                 continue;
             if (size > cap)
                 return FK_ERR_TOOSMALL;
