@@ -14,6 +14,7 @@ from framekeep_models.data_crops import F32, U8, Draw, Window, read_rgb, shrink,
 
 GridKind = Literal["centres", "cover"]
 
+DIP = 0.8  # of a summit's score: a saddle below it parts the summit from a higher one
 INSIDE = 0.4  # a box with less of it inside the window is neither wanted nor held against the network
 
 
@@ -100,75 +101,154 @@ def cell_span(low: float, high: float, cells: int) -> slice:
     return slice(first, max(first + 1, int(np.ceil(high * cells - 1e-6))))
 
 
-def make_grid_pool(
-    draws: Sequence[Draw],
-    shape: GridShape,
-    kind: GridKind,
-    rng: np.random.Generator,
-    *,
-    spoiled: float = 0.5,
-    turns: bool = False,
-) -> GridPool:
-    """Windows of the input's aspect, `smallest`..1 of the largest that fits, half of them mirrored.
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How a picture is cut for a grid network.
 
-    `turns`: also turned by quarters, for square inputs of cameras that look straight down.
+    A mosaic is four crops of half the side each: many small objects in one input, at scales that the pictures
+    themselves do not show.
     """
-    count = sum(d.crops for d in draws)
-    images = np.empty((count, shape.height, shape.width, 3), np.uint8)
-    target = np.empty((count, *shape.cells), np.float32)
-    weight = np.empty_like(target)
-    make = centre_target if kind == "centres" else cover_target
-    at = 0
-    for draw in draws:
-        source = read_rgb(draw.picture.path)
-        height, width = source.shape[:2]
-        for _ in range(draw.crops):
-            window = aspect_window(rng, (width, height), (shape.width, shape.height), draw.smallest)
-            x, y = round(window[0] * width), round(window[1] * height)
-            w, h = max(1, round(window[2] * width)), max(1, round(window[3] * height))
-            image = shrink(source[y : y + h, x : x + w], shape.width, shape.height)
-            aim, sure = make(draw.picture.boxes or (), window, shape.cells)
-            if rng.random() < 0.5:
-                image, aim, sure = image[:, ::-1], aim[:, ::-1], sure[:, ::-1]
-            if turns:
-                quarter = int(rng.integers(4))
-                image, aim, sure = np.rot90(image, quarter), np.rot90(aim, quarter), np.rot90(sure, quarter)
-            images[at] = spoil(image, rng) if rng.random() < spoiled else image
-            target[at], weight[at] = aim, sure
-            at += 1
-    return GridPool(images, target, weight)
+
+    largest: float = 1.0  # window, as a share of the largest that fits; the least is each Draw's own
+    near: float = 0.5  # share of the windows that hold the centre of some box
+    mosaic: float = 0.0  # share of the inputs that are four crops
+    turns: bool = False  # quarter turns as well as mirroring: cameras that look straight down
+    spoiled: float = 0.3  # share of the crops with faults of a cheap camera
 
 
-def aspect_window(
-    rng: np.random.Generator, size: tuple[int, int], wanted: tuple[int, int], smallest: float
+class GridCrops:
+    """An endless supply of crops with their targets, drawn from one generator: a seed gives the same again.
+
+    `crops` of a Draw is its weight: how often the picture is cut, beside the others.
+    """
+
+    def __init__(
+        self, draws: Sequence[Draw], shape: GridShape, kind: GridKind, cutting: Cutting, seed: int
+    ) -> None:
+        self.draws, self.shape, self.cutting = draws, shape, cutting
+        self.make = centre_target if kind == "centres" else cover_target
+        self.rng = np.random.default_rng(seed)
+        self.sources = [read_rgb(d.picture.path) for d in draws]
+        weights = np.array([d.crops for d in draws], np.float64)
+        self.chances = weights / weights.sum()
+
+    def batch(self, count: int) -> GridPool:
+        rows, columns = self.shape.cells
+        images = np.empty((count, self.shape.height, self.shape.width, 3), np.uint8)
+        target = np.empty((count, rows, columns), np.float32)
+        weight = np.empty_like(target)
+        for at in range(count):
+            half_h, half_w = self.shape.height // 2, self.shape.width // 2
+            if self.rng.random() < self.cutting.mosaic:
+                for r, c in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                    part = self.one(half_w, half_h, (rows // 2, columns // 2))
+                    images[at, r * half_h : (r + 1) * half_h, c * half_w : (c + 1) * half_w] = part[0]
+                    here = (
+                        slice(r * rows // 2, (r + 1) * rows // 2),
+                        slice(c * columns // 2, (c + 1) * columns // 2),
+                    )
+                    target[at][here], weight[at][here] = part[1], part[2]
+            else:
+                images[at], target[at], weight[at] = self.one(
+                    self.shape.width, self.shape.height, (rows, columns)
+                )
+            images[at] = light(images[at], self.rng)
+            if self.rng.random() < self.cutting.spoiled:
+                images[at] = spoil(images[at], self.rng)
+        return GridPool(images, target, weight)
+
+    def one(self, width: int, height: int, cells: tuple[int, int]) -> tuple[U8, F32, F32]:
+        """One crop of this size, mirrored and turned at random."""
+        rng = self.rng
+        place = int(rng.choice(len(self.draws), p=self.chances))
+        source, draw = self.sources[place], self.draws[place]
+        high, wide = source.shape[:2]
+        boxes = draw.picture.boxes or ()
+        near = boxes[int(rng.integers(len(boxes)))] if boxes and rng.random() < self.cutting.near else None
+        window = random_window(
+            rng, (wide, high), (width, height), (draw.smallest, self.cutting.largest), near
+        )
+        x, y = round(window[0] * wide), round(window[1] * high)
+        w, h = max(1, round(window[2] * wide)), max(1, round(window[3] * high))
+        image = shrink(source[y : y + h, x : x + w], width, height)
+        aim, sure = self.make(boxes, window, cells)
+        if rng.random() < 0.5:
+            image, aim, sure = image[:, ::-1], aim[:, ::-1], sure[:, ::-1]
+        if self.cutting.turns:
+            quarter = int(rng.integers(4))
+            image, aim, sure = np.rot90(image, quarter), np.rot90(aim, quarter), np.rot90(sure, quarter)
+        return image, aim, sure
+
+
+def light(image: U8, rng: np.random.Generator) -> U8:
+    """Brightness, contrast and colour a little off, by one table for each channel."""
+    mean = float(image.mean())
+    gain = rng.uniform(0.7, 1.3) * rng.uniform(0.92, 1.08, 3)
+    levels = (np.arange(256)[:, None] - mean) * gain + mean * rng.uniform(0.7, 1.3)
+    table = np.clip(levels, 0, 255).astype(np.uint8)
+    return np.stack([table[image[..., c], c] for c in range(3)], axis=2)
+
+
+def random_window(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    wanted: tuple[int, int],
+    share: tuple[float, float],
+    near: Box | None,
 ) -> Window:
-    """A random window; its aspect is the input's within 20 %, or now and then the whole picture."""
+    """A window of nearly the wanted aspect, its size spread evenly over octaves; now and then the whole
+    picture, where `share` reaches 1. With `near`, somewhere around that box's centre."""
     width, height = size
-    if rng.random() < 0.15:
+    if share[1] >= 1 and rng.random() < 0.15:
         return 0.0, 0.0, 1.0, 1.0
     aspect = wanted[0] / wanted[1] * float(np.exp(rng.uniform(-0.2, 0.2)))
-    w = min(width, height * aspect) * rng.uniform(smallest, 1.0)
+    w = min(width, height * aspect) * float(np.exp(rng.uniform(np.log(share[0]), np.log(share[1]))))
     h = min(height, w / aspect)
-    return (
-        rng.uniform(0, width - w) / width,
-        rng.uniform(0, height - h) / height,
-        w / width,
-        h / height,
-    )
+    x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
+    if near is not None:
+        centre = (near[0] + near[2] / 2) * width, (near[1] + near[3] / 2) * height
+        x = float(np.clip(centre[0] - rng.uniform(0.02, 0.98) * w, 0, width - w))
+        y = float(np.clip(centre[1] - rng.uniform(0.02, 0.98) * h, 0, height - h))
+    return x / width, y / height, w / width, h / height
 
 
 def peaks(grid: npt.NDArray[np.float64], lowest: float) -> list[tuple[float, float, float]]:
-    """Local maxima of 3x3 cells not below `lowest`: (score, x, y), x and y in fractions, best first."""
+    """Summits of the map: (score, x, y), x and y in fractions, best first.
+
+    The map is looked at as a landscape that dries up from above. A summit counts where it stands alone, or
+    where the saddle towards a higher one lies below DIP of its own height: ripples along one hull do not make
+    two ships, while two boats side by side stay two.
+    """
     rows, columns = grid.shape
-    around = np.full((rows + 2, columns + 2), -np.inf)
-    around[1:-1, 1:-1] = grid
-    highest = np.max([around[r : r + rows, c : c + columns] for r in range(3) for c in range(3)], axis=0)
-    found = []
-    taken = np.zeros(grid.shape, bool)
-    for row, column in np.argwhere((grid >= highest) & (grid >= lowest)):
-        # of a plateau of equal cells only the first counts
-        if taken[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].any():
+    places = np.argwhere(grid >= lowest)
+    places = places[np.argsort(-grid[places[:, 0], places[:, 1]], kind="stable")]
+    owner: dict[tuple[int, int], tuple[int, int]] = {}  # of every dry cell, a cell nearer its summit
+
+    def summit(cell: tuple[int, int]) -> tuple[int, int]:
+        while owner[cell] != cell:
+            owner[cell] = owner[owner[cell]]
+            cell = owner[cell]
+        return cell
+
+    found: set[tuple[int, int]] = set()
+    for row, column in places.tolist():
+        level = grid[row, column]
+        around = {
+            summit((r, c))
+            for r in (row - 1, row, row + 1)
+            for c in (column - 1, column, column + 1)
+            if (r, c) in owner
+        }
+        owner[row, column] = (row, column)
+        if not around:
+            found.add((row, column))
             continue
-        taken[row, column] = True
-        found.append((float(grid[row, column]), (column + 0.5) / columns, (row + 0.5) / rows))
-    return sorted(found, reverse=True)
+        best = max(around, key=lambda cell: (grid[cell], -cell[0], -cell[1]))
+        owner[row, column] = best
+        for other in around - {best}:
+            owner[other] = best
+            if level > DIP * grid[other]:
+                found.discard(other)
+    return sorted(
+        ((float(grid[r, c]), (c + 0.5) / columns, (r + 0.5) / rows) for r, c in found), reverse=True
+    )

@@ -60,7 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="figures for parts of the pictures as well: by size of the object, by light, ...",
     )
     parser.add_argument("--sheet", type=Path, help="write a contact sheet (PNG) of the worst mistakes here")
-    parser.add_argument("--tiles", type=int, default=1, help="grids: cut each picture into N x N parts")
+    parser.add_argument(
+        "--tiles",
+        type=int,
+        default=0,
+        help="grids: cut each picture into N x N parts (default: parts of the size that the .json beside the "
+        "model names, else 1)",
+    )
     parser.add_argument("--peer", choices=("hog",), help="grids: OpenCV's HOG people detector beside ours")
     parser.add_argument("--limit", type=int, help="only the first N pictures")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -109,14 +115,19 @@ def run_scenes(args: argparse.Namespace, model: FlightModel, pictures: Sequence[
     """A grid model on pictures with boxes: detections and cover."""
     from framekeep_models.evaluate_peers import hog_looks
     from framekeep_models.evaluate_scenes import looks_of, summary, threshold_from
+    from framekeep_models.evaluate_sheet import scene_sheet
 
     threshold = model.threshold if args.threshold is None else args.threshold
-    found = summary(pictures, looks_of(model.grid, pictures, args.tiles), threshold)
+    looks = looks_of(model.grid, pictures, part_of(args.model), args.tiles)
+    found = summary(pictures, looks, threshold)
     report = {"model": args.model.name, "model_id": model.model_id, "split": args.split or "all", **found}
+    if args.sheet:
+        worst = scene_sheet(args.sheet, pictures, looks, threshold)
+        print(f"the worst {worst} pictures on {args.sheet}", file=sys.stderr)
     if args.peer:
-        looks = hog_looks(pictures)
-        best = threshold_from(pictures, looks, None)
-        report["peer"] = {"name": "OpenCV HOG+SVM", **summary(pictures, looks, best)}
+        peer = hog_looks(pictures)
+        best = threshold_from(pictures, peer, None)
+        report["peer"] = {"name": "OpenCV HOG+SVM", **summary(pictures, peer, best)}
     if args.json:
         print(json.dumps(plain(report)))
         return 0
@@ -124,6 +135,19 @@ def run_scenes(args: argparse.Namespace, model: FlightModel, pictures: Sequence[
     if args.peer:
         print_scenes(f"{report['peer']['name']}, at its best threshold for these pictures", report["peer"])
     return 0
+
+
+def part_of(model: Path) -> float:
+    """Pixels of a scene that one input is meant to show, from the facts beside the model; 0 = all of it."""
+    facts = model.with_suffix(".json")
+    if not facts.is_file():
+        return 0
+    try:
+        return float(json.loads(facts.read_text()).get("part", 0))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{facts}: not the facts of a model ({error}); move it away or say --tiles"
+        ) from error
 
 
 def print_scenes(name: str, found: dict[str, Any]) -> None:

@@ -33,24 +33,33 @@ class Match:
     scenes: int
 
 
+def assign(scene: Scene, slack: float = 0.0) -> list[tuple[Detection, int | None]]:
+    """Every detection, best first, with the number of the box it found; None for a false alarm.
+
+    A detection is right if its point lies in a box (widened by `slack` on every side) that no better one has
+    taken; of several such boxes it takes the smallest. A second point in a box is a false alarm."""
+    free = dict(enumerate(scene.boxes))
+    found: list[tuple[Detection, int | None]] = []
+    for score, x, y in sorted(scene.found, reverse=True):
+        over = [
+            k
+            for k, b in free.items()
+            if b[0] - slack <= x <= b[0] + b[2] + slack and b[1] - slack <= y <= b[1] + b[3] + slack
+        ]
+        taken = min(over, key=lambda k: free[k][2] * free[k][3], default=None)
+        if taken is not None:
+            del free[taken]
+        found.append(((score, x, y), taken))
+    return found
+
+
 def match(scenes: Sequence[Scene], slack: float = 0.0) -> Match:
-    """A detection is right if its point lies in a box (widened by `slack` on every side) that no better one
-    has taken; of several such boxes it takes the smallest. A second point in a box is a false alarm."""
+    """All scenes' detections, judged by `assign`, as one list."""
     rows: list[tuple[float, bool, float]] = []
     for scene in scenes:
-        free = list(scene.boxes)
-        for score, x, y in sorted(scene.found, reverse=True):
-            over = [
-                b
-                for b in free
-                if b[0] - slack <= x <= b[0] + b[2] + slack and b[1] - slack <= y <= b[1] + b[3] + slack
-            ]
-            if over:
-                box = min(over, key=lambda b: b[2] * b[3])
-                free.remove(box)
-                rows.append((score, True, box[2] * box[3]))
-            else:
-                rows.append((score, False, float("nan")))
+        for (score, _, _), taken in assign(scene, slack):
+            area = float("nan") if taken is None else scene.boxes[taken][2] * scene.boxes[taken][3]
+            rows.append((score, taken is not None, area))
     rows.sort(key=lambda row: -row[0])
     return Match(
         np.array([r[0] for r in rows]),

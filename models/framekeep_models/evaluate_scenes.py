@@ -22,11 +22,10 @@ from framekeep_models.evaluate_grid import (
     match,
     threshold_for_alarms,
 )
-from framekeep_models.evaluate_metrics import Floats, Interval, bootstrap, spearman
+from framekeep_models.evaluate_metrics import Floats, Interval, Ints, bootstrap, spearman
 
 LOWEST = 8.0  # scores below this are not even candidates
-OVERLAP = 0.2  # of a tile with the next
-SAME = 0.05  # of the picture: detections of different tiles closer than this are one
+OVERLAP = 0.25  # of a part with the next
 SLACK = 0.01  # of the picture: a point this close to a box counts as in it
 
 
@@ -38,31 +37,57 @@ class Look:
     cover: float  # mean of the cells, 0..1
 
 
-def look(grid: Callable[[U8], Floats], image: U8, tiles: int = 1) -> Look:
-    """One picture, cut into `tiles` x `tiles` overlapping parts where that is more than 1."""
+def look(grid: Callable[[U8], Floats], image: U8, part: float = 0, tiles: int = 0) -> Look:
+    """One picture: whole, in overlapping parts of about `part` pixels, or in `tiles` x `tiles` parts."""
     height, width = image.shape[:2]
-    size = 1 / (tiles - OVERLAP * (tiles - 1))
-    starts = np.linspace(0, 1 - size, tiles)
-    found: list[Detection] = []
-    covers = []
-    for y in starts:
-        for x in starts:
-            part = image[
-                round(y * height) : round((y + size) * height), round(x * width) : round((x + size) * width)
-            ]
-            cells = grid(part)
-            covers.append(float(cells.mean()) / 255)
-            found += [(s, x + px * size, y + py * size) for s, px, py in peaks(cells, LOWEST)]
-    return Look(tuple(apart(found) if tiles > 1 else found), float(np.mean(covers)))
+    down, across = (tiles or parts_along(size, part) for size in (height, width))
+    cells = grid(image) if down == across == 1 else mosaic(grid, image, down, across)
+    return Look(tuple(peaks(cells, LOWEST)), float(cells.mean()) / 255)
 
 
-def apart(found: list[Detection]) -> list[Detection]:
-    """Best first; of those closer than SAME only the best stays."""
-    kept: list[Detection] = []
-    for score, x, y in sorted(found, reverse=True):
-        if all(max(abs(x - a), abs(y - b)) >= SAME for _, a, b in kept):
-            kept.append((score, x, y))
-    return kept
+def parts_along(size: int, part: float) -> int:
+    """How many parts of `part` pixels, overlapping by OVERLAP, cover `size` best; 1 where `part` is 0."""
+    return max(1, round((size / part - OVERLAP) / (1 - OVERLAP))) if part else 1
+
+
+def mosaic(grid: Callable[[U8], Floats], image: U8, down: int, across: int) -> Floats:
+    """The maps of all parts as one; where parts overlap, each cell is that of the part whose middle is
+    nearest, since a map is worst at its edges."""
+    height, width = image.shape[:2]
+    (starts_y, high), (starts_x, wide) = spread(down), spread(across)
+    parts = [
+        [
+            grid(
+                image[
+                    round(y * height) : round((y + high) * height),
+                    round(x * width) : round((x + wide) * width),
+                ]
+            )
+            for x in starts_x
+        ]
+        for y in starts_y
+    ]
+    rows, columns = parts[0][0].shape
+    part_y, row = source_cells(starts_y, high, rows)
+    part_x, column = source_cells(starts_x, wide, columns)
+    out = np.empty((len(row), len(column)))
+    for i, (py, r) in enumerate(zip(part_y, row, strict=True)):
+        out[i] = [parts[py][px][r, c] for px, c in zip(part_x, column, strict=True)]
+    return out
+
+
+def spread(count: int) -> tuple[Floats, float]:
+    """Where `count` parts begin, and how long each is, in shares of the side."""
+    size = 1 / (count - OVERLAP * (count - 1))
+    return np.linspace(0, 1 - size, count), size
+
+
+def source_cells(starts: Floats, size: float, cells: int) -> tuple[Ints, Ints]:
+    """For every cell along the joined map: which part it is taken from, and which cell of that part."""
+    centres = (np.arange(round(cells / size)) + 0.5) / round(cells / size)
+    part = np.abs(centres[:, None] - (starts + size / 2)).argmin(1)
+    cell = np.clip(np.floor((centres - starts[part]) / size * cells), 0, cells - 1)
+    return part.astype(np.int64), cell.astype(np.int64)
 
 
 def scenes_of(pictures: Sequence[Picture], looks: Sequence[Look]) -> Match:
@@ -118,5 +143,7 @@ def resampled(
     return float(low), float(high)
 
 
-def looks_of(grid: Callable[[U8], Floats], pictures: Sequence[Picture], tiles: int = 1) -> list[Look]:
-    return [look(grid, read_rgb(p.path), tiles) for p in pictures]
+def looks_of(
+    grid: Callable[[U8], Floats], pictures: Sequence[Picture], part: float = 0, tiles: int = 0
+) -> list[Look]:
+    return [look(grid, read_rgb(p.path), part, tiles) for p in pictures]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,10 +12,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from framekeep_models.data_crops import U8
-from framekeep_models.data_grid import GridKind, GridPool
+from framekeep_models.data_grid import GridCrops, GridKind
 from framekeep_models.evaluate_metrics import Floats
 from framekeep_models.train_loop import blend, to_input
-from framekeep_models.train_options import FitConfig
 
 
 def centre_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -27,63 +27,61 @@ def centre_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
 
 
 def cover_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy per cell, and the square of the error of the whole picture's cover."""
+    """Cross-entropy per cell, and the error of the whole picture's cover; of the roots, so that 1 % taken
+    for 2 % counts as much as 9 % for 12 %."""
     cells = F.binary_cross_entropy_with_logits(logits, target, weight)
-    whole = (logits.sigmoid().mean((1, 2)) - target.mean((1, 2))).square().mean()
-    return cells + 20 * whole
+    said, true = logits.sigmoid().mean((1, 2)), target.mean((1, 2))
+    return cells + 10 * ((said + 1e-3).sqrt() - (true + 1e-3).sqrt()).square().mean()
 
 
-def features(layers: Sequence[nn.Module], images: U8, batch: int = 64) -> torch.Tensor:
-    """What the backbone makes of all crops, computed once."""
-    net = nn.Sequential(*layers).eval()
-    with torch.no_grad():
-        parts = [net(to_input(images[k : k + batch])) for k in range(0, len(images), batch)]
-    return torch.cat(parts)
+@dataclass(frozen=True, slots=True)
+class GridFit:
+    """How long and how fast a grid network learns."""
+
+    steps: int
+    batch: int = 16
+    rate: float = 3e-3
+    decay: float = 0.02
+    average: float = 0.998  # of the weights, per step; the averaged copy is what is kept
+    seed: int = 1
+    looks: int = 8  # times on the way that the validation pictures are looked at
 
 
 def fit_grid(
-    layers: Sequence[nn.Module],
-    head: nn.Sequential,
-    pool: GridPool,
+    net: nn.Module,
+    crops: GridCrops,
     kind: GridKind,
-    *,
-    config: FitConfig,
-    report: Callable[[int, float, nn.Sequential], None],
-) -> nn.Sequential:
-    """Trains `head` on what the backbone `layers` say, which stay as they are; returns both as one network.
+    fit: GridFit,
+    report: Callable[[int, float, nn.Module], None],
+) -> nn.Module:
+    """Trains the whole network on crops cut as it goes, and returns the averaged one.
 
-    The backbone runs once over every crop: a grid costs little more than its crops.
+    Convolutions run in bfloat16: twice as fast where the processor has units for it.
     """
     loss_of = centre_loss if kind == "centres" else cover_loss
-    order = np.random.default_rng(config.seed)
-    seen = features(layers, pool.images)
-    head.train()
-    kept = copy.deepcopy(head)
-    steps = config.epochs * (len(seen) // config.batch)
-    rule = torch.optim.AdamW(head.parameters(), lr=config.rate, weight_decay=config.decay)
-    rates = torch.optim.lr_scheduler.OneCycleLR(rule, config.rate, total_steps=steps + 1, pct_start=0.1)
-    step = 0
-    for epoch in range(config.epochs):
-        losses = []
-        places = order.permutation(len(seen))
-        for start in range(0, len(places) - config.batch + 1, config.batch):
-            pick = places[start : start + config.batch]
-            logits = head(seen[pick])[:, 0]
-            loss = loss_of(logits, torch.from_numpy(pool.target[pick]), torch.from_numpy(pool.weight[pick]))
-            rule.zero_grad()
-            loss.backward()
-            rule.step()
-            rates.step()
-            step += 1
-            blend(kept, head, min(config.average, step / (step + 10)))
-            losses.append(loss.item())
-        if epoch % 4 == 3 or epoch == config.epochs - 1:
-            report(epoch, float(np.mean(losses)), whole(layers, kept))
-    return whole(layers, kept)
-
-
-def whole(layers: Sequence[nn.Module], head: nn.Sequential) -> nn.Sequential:
-    return nn.Sequential(*layers, *head).eval()
+    net.to(memory_format=torch.channels_last)
+    net.train()
+    kept = copy.deepcopy(net)
+    rule = torch.optim.AdamW(net.parameters(), lr=fit.rate, weight_decay=fit.decay)
+    rates = torch.optim.lr_scheduler.OneCycleLR(rule, fit.rate, total_steps=fit.steps + 1, pct_start=0.1)
+    losses = []
+    for step in range(1, fit.steps + 1):
+        pool = crops.batch(fit.batch)
+        x = to_input(pool.images)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = net(x)
+        loss = loss_of(logits[:, 0].float(), torch.from_numpy(pool.target), torch.from_numpy(pool.weight))
+        rule.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 10.0)
+        rule.step()
+        rates.step()
+        blend(kept, net, min(fit.average, step / (step + 10)))
+        losses.append(loss.item())
+        if step % (fit.steps // fit.looks) == 0:
+            report(step, float(np.mean(losses)), kept)
+            losses.clear()
+    return kept.eval()
 
 
 def grids(net: nn.Module, images: U8, batch: int = 64) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,18 @@ from torch import nn
 from framekeep_models import nets
 from framekeep_models.data import Picture, read_coco, read_csv, select
 from framekeep_models.data_crops import U8, Draw, shrink
-from framekeep_models.data_grid import GridKind, GridShape, make_grid_pool
+from framekeep_models.data_grid import Cutting, GridCrops, GridKind, GridShape
 from framekeep_models.evaluate import plain
 from framekeep_models.evaluate_flight import FlightModel
-from framekeep_models.evaluate_metrics import Floats
-from framekeep_models.evaluate_scenes import looks_of, summary, threshold_from
+from framekeep_models.evaluate_grid import at_threshold, average_precision
+from framekeep_models.evaluate_metrics import Floats, spearman
+from framekeep_models.evaluate_scenes import covered, looks_of, scenes_of, summary, threshold_from
 from framekeep_models.train_card import grid_card
 from framekeep_models.train_export import save_grid, with_threshold
-from framekeep_models.train_grid import fit_grid, grids, whole
+from framekeep_models.train_grid import GridFit, fit_grid, grids
+from framekeep_models.train_grid_net import GridNet, GridWidths, WarmGridNet
 from framekeep_models.train_loop import Clock, seed_all
-from framekeep_models.train_options import FitConfig, Options, counts
+from framekeep_models.train_options import Options, counts
 from framekeep_models.train_warm import backbone
 
 
@@ -36,55 +38,47 @@ class GridRecipe:
     shape: GridShape
     kind: GridKind
     draws: Callable[[Options], Sequence[Draw]]
-    start: str  # of the models that ship, whose layers it stands on
-    head: tuple[int, ...]
+    cutting: Cutting
+    fit: GridFit
     held: Callable[[Options, str], Sequence[Picture]]  # pictures of the split val or test
-    fit: FitConfig
-    tiles: int = 1  # per side, when a whole scene is judged
+    widths: GridWidths = field(default_factory=GridWidths)
+    start: str = ""  # of the models that ship: its layers are trained on, `widths` then gives the head's only
+    part: int = 0  # pixels of a scene that one input shows when a whole scene is judged; 0 = all of it
     alarms: float | None = None  # false alarms a scene that the threshold may cost; None = best F1
     licence: str = ""  # of all pictures, where the annotations do not say it
     limits: str = ""
 
 
-TRAINED = Path("models/trained")  # grids begin with the layers of the models that ship
+EPOCH = 500  # steps that --epochs counts as one
+TRAINED = Path("models/trained")
 
 
 def boxes_of(folder: str) -> Callable[[Options, str], list[Picture]]:
     return lambda options, split: read_coco(options.data / folder / f"annotations_{split}.json")
 
 
+def ship_draws(options: Options) -> list[Draw]:
+    """Two harbours hold a fifth of all boats: scenes are cut by the root of their boats' number."""
+    scenes = boxes_of("sat_ships_scenes")(options, "train")
+    return [Draw(p, round(10 * max(1, len(p.boxes or ())) ** 0.5), 0.25) for p in scenes]
+
+
 SHIP = GridRecipe(
     name="ship_grid",
-    about="where are the ships in a scene seen from above? A heat map of their centres, 16 pixels a cell.",
+    about="where are the ships in a scene seen from above? A heat map of their centres, 4 pixels a cell.",
     labels=("ship",),
-    shape=GridShape(192, 192, 16),
+    shape=GridShape(192, 192, 4),
     kind="centres",
-    draws=lambda o: [Draw(p, 6, 0.6) for p in boxes_of("sat_ships_scenes")(o, "train")],
-    start="ship_80",
-    head=(64, 64),
+    draws=ship_draws,
+    cutting=Cutting(largest=0.85, near=0.6, mosaic=0.4, turns=True, spoiled=0.25),
+    fit=GridFit(steps=6400),
     held=boxes_of("sat_ships_scenes"),
-    fit=FitConfig(epochs=16, batch=32, average=0.99, quarter_turns=True),
+    part=205,
     alarms=0.5,
     licence="CC BY 4.0",
     limits="""\
 All scenes are CC BY 4.0 as tagged, from Google Earth at 0.4 to 0.6 m a pixel; every one holds a boat, so
-alarms on empty sea are not measured here. Boats under 1 % of the area, such as those of a marina, are
-mostly missed: a cell is 43 pixels of a 512-pixel scene. Cut larger or finer scenes into tiles (--tiles).""",
-)
-SHELF = GridRecipe(
-    name="shelf_fill",
-    about="how much of a shelf picture is empty, and where? The empty share of each 8-pixel cell.",
-    labels=("empty",),
-    shape=GridShape(160, 160, 8),
-    kind="cover",
-    draws=lambda o: [Draw(p, 8, 0.5) for p in boxes_of("retail_shelf")(o, "train")],
-    start="person_96_all",
-    head=(64, 64),
-    held=boxes_of("retail_shelf"),
-    fit=FitConfig(epochs=24, batch=32, average=0.99),
-    limits="""\
-The pictures are SKU-110K's, offered for academic, non-commercial use, with labels of no stated licence; what
-counts as an empty place varies in them, and none shows a full shelf. A first step, not an inventory.""",
+alarms on empty sea are not measured here.""",
 )
 
 
@@ -101,21 +95,35 @@ def person_draws(options: Options) -> list[Draw]:
     ]
 
 
+SHELF = GridRecipe(
+    name="shelf_fill",
+    about="how much of a shelf picture is empty, and where? The empty share of each 8-pixel cell.",
+    labels=("empty",),
+    shape=GridShape(224, 224, 8),
+    kind="cover",
+    draws=lambda o: [Draw(p, 1, 0.45) for p in boxes_of("retail_shelf")(o, "train")],
+    cutting=Cutting(near=0.5, spoiled=0.3),
+    fit=GridFit(steps=1800),
+    held=boxes_of("retail_shelf"),
+    widths=GridWidths(at_8=48),
+    limits="""\
+The pictures are SKU-110K's, offered for academic, non-commercial use, with labels of no stated licence; what
+counts as an empty place varies in them, and none shows a full shelf. A first step, not an inventory.""",
+)
 PERSON = GridRecipe(
     name="person_grid",
-    about="where are the persons? A heat map of their centres, 16 pixels a cell.",
+    about="where are the persons? A heat map of their centres, 8 pixels a cell.",
     labels=("person",),
-    shape=GridShape(160, 128, 16),
+    shape=GridShape(192, 160, 8),
     kind="centres",
     draws=person_draws,
-    start="person_96_all",
-    head=(96, 64),
+    cutting=Cutting(near=0.5, mosaic=0.15, spoiled=0.3),
+    fit=GridFit(steps=2800, rate=2e-3),
     held=boxes_of("person_frames"),
-    fit=FitConfig(epochs=16, batch=64, average=0.99),
+    start="person_96_all",
     limits="""\
 Trained on pictures of all the licences named above, some of them research-only or unknown: not for a product
-without a look at them. Statues and mannequins are found as well. Persons under 4 % of the frame are mostly
-missed.""",
+without a look at them. Statues and mannequins are found as well.""",
 )
 RECIPES = {recipe.name: recipe for recipe in (SHIP, SHELF, PERSON)}
 
@@ -127,31 +135,38 @@ def train_grid(
     clock = Clock()
     say(f"{recipe.name}: {recipe.about}")
     seed_all(options.seed, options.threads)
-    rng = np.random.default_rng(options.seed)
     draws = [
         Draw(d.picture, max(1, round(d.crops * options.crops)), d.smallest) for d in recipe.draws(options)
     ]
-    pool = make_grid_pool(draws, recipe.shape, recipe.kind, rng, turns=recipe.fit.quarter_turns)
-    layers = backbone(start_of(recipe, options), recipe.shape.stride, pool.images[:200])
-    head = nets.grid_head(widths_of(layers), recipe.head)
-    net = whole(layers, head)
-    say(f"{clock} {len(pool.images)} crops of {len(draws)} pictures, {nets.weights_bytes(net):,} bytes")
-    fit = replace(recipe.fit, seed=options.seed, epochs=options.epochs or recipe.fit.epochs)
+    crops = GridCrops(draws, recipe.shape, recipe.kind, recipe.cutting, options.seed)
+    net = network(recipe, options, crops)
+    say(f"{clock} {len(draws)} pictures, {nets.weights_bytes(net):,} bytes of weights")
+    fit = replace(
+        recipe.fit, seed=options.seed, steps=options.epochs * EPOCH if options.epochs else recipe.fit.steps
+    )
     held = recipe.held(options, "val")
 
-    def report(epoch: int, loss: float, kept: nn.Sequential) -> None:
-        looks = looks_of(lambda part: seen(kept, part, recipe.shape), held, recipe.tiles)
-        found = summary(held, looks, threshold_from(held, looks, recipe.alarms))
+    def report(step: int, loss: float, kept: nn.Module) -> None:
+        looks = looks_of(lambda part: seen(kept, part, recipe.shape), held, recipe.part)
+        matched = scenes_of(held, looks)
+        at = at_threshold(matched, threshold_from(held, looks, recipe.alarms))
         say(
-            f"{clock} epoch {epoch + 1}/{fit.epochs} loss {loss:.4f} validation "
-            f"AP {found['average_precision']:.3f} recall {found['recall']:.3f} "
-            f"spearman {found['spearman']:.3f}"
+            f"{clock} step {step}/{fit.steps} loss {loss:.4f} validation AP {average_precision(matched):.3f} "
+            f"recall {at['recall']:.3f} F1 {at['f1']:.3f} alarms {at['false_alarms_per_scene']:.2f} "
+            f"spearman {spearman(covered(held), np.array([v.cover for v in looks])):.3f}"
         )
 
-    kept = fit_grid(layers, head, pool, recipe.kind, config=fit, report=report)
-    facts = finish_grid(recipe, options, out, net=kept, calibration=pool.images[:256], command=command)
+    kept = fit_grid(net, crops, recipe.kind, fit, report)
+    facts = finish_grid(recipe, options, out, net=kept, calibration=crops.batch(256).images, command=command)
     say(f"{clock} done: {facts['summary']}")
     return facts
+
+
+def network(recipe: GridRecipe, options: Options, crops: GridCrops) -> nn.Module:
+    if not recipe.start:
+        return GridNet(recipe.widths, recipe.shape.stride)
+    layers = backbone(start_of(recipe, options), 32, crops.batch(128).images)
+    return WarmGridNet(layers, recipe.widths.head)
 
 
 def start_of(recipe: GridRecipe, options: Options) -> Path:
@@ -159,7 +174,9 @@ def start_of(recipe: GridRecipe, options: Options) -> Path:
 
 
 def stands_on(recipe: GridRecipe, options: Options) -> str:
-    """Name and model id of the network whose layers this one begins with."""
+    """Name and model id of the network whose layers this one began with."""
+    if not recipe.start:
+        return ""
     start = start_of(recipe, options)
     return f"{start.name} (id {hashlib.sha256(start.read_bytes()).hexdigest()[:16]})"
 
@@ -169,11 +186,6 @@ def shown(picture: Picture, licence: str) -> Picture:
     return replace(picture, label=int(bool(picture.boxes)), licence=licence or picture.licence)
 
 
-def widths_of(layers: Sequence[nn.Module]) -> int:
-    """Channels that the last convolution gives."""
-    return int([layer for layer in layers if isinstance(layer, nn.Conv2d)][-1].out_channels)
-
-
 def seen(net: nn.Module, part: U8, shape: GridShape) -> Floats:
     """The float network's cells, 0..255, for one picture of any size."""
     cells: Floats = grids(net, shrink(part, shape.width, shape.height)[None])[0] * 255
@@ -181,7 +193,7 @@ def seen(net: nn.Module, part: U8, shape: GridShape) -> Floats:
 
 
 def finish_grid(
-    recipe: GridRecipe, options: Options, out: Path, *, net: nn.Sequential, calibration: U8, command: str
+    recipe: GridRecipe, options: Options, out: Path, *, net: nn.Module, calibration: U8, command: str
 ) -> dict[str, Any]:
     """int8, threshold by the flight kernels on the validation scenes, test figures, image, card."""
     out.mkdir(parents=True, exist_ok=True)
@@ -189,9 +201,9 @@ def finish_grid(
     model = out / f"{recipe.name}.tflite"
     save_grid(net, calibration, model, recipe.labels)
     flight = FlightModel(model)
-    looks = looks_of(flight.grid, held, recipe.tiles)
+    looks = looks_of(flight.grid, held, recipe.part)
     threshold = threshold_from(held, looks, recipe.alarms)
-    float_looks = looks_of(lambda part: seen(net, part, recipe.shape), held, recipe.tiles)
+    float_looks = looks_of(lambda part: seen(net, part, recipe.shape), held, recipe.part)
     facts: dict[str, Any] = {
         "name": recipe.name,
         "command": command,
@@ -199,14 +211,14 @@ def finish_grid(
         "input": [recipe.shape.width, recipe.shape.height],
         "cells": list(recipe.shape.cells),
         "labels": recipe.labels,
-        "tiles": recipe.tiles,
+        "part": recipe.part,
         "weights_bytes": nets.weights_bytes(net),
         "macs": nets.macs(net, 3, (recipe.shape.height, recipe.shape.width)),
         "arena_bytes": flight.arena_size,
         "threshold": threshold,
         "validation": plain(summary(held, looks, threshold)),
         "validation_float": plain(summary(held, float_looks, threshold)),
-        "tests": {"test": plain(summary(test, looks_of(flight.grid, test, recipe.tiles), threshold))},
+        "tests": {"test": plain(summary(test, looks_of(flight.grid, test, recipe.part), threshold))},
         "learned_from": counts([shown(d.picture, recipe.licence) for d in recipe.draws(options)]),
     }
     found = facts["tests"]["test"]

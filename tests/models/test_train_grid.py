@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 from framekeep_models.data import Picture
 from framekeep_models.data_crops import Draw
-from framekeep_models.data_grid import GridShape, centre_target, cover_target, make_grid_pool, peaks
+from framekeep_models.data_grid import (
+    Cutting,
+    GridCrops,
+    GridShape,
+    centre_target,
+    cover_target,
+    peaks,
+)
 from framekeep_models.evaluate_grid import Scene, at_threshold, average_precision, by_size, match
-from framekeep_models.evaluate_scenes import Look, covered, look, summary
+from framekeep_models.evaluate_scenes import Look, covered, look, mosaic, parts_along, summary
+from framekeep_models.evaluate_sheet import scene_sheet
 from PIL import Image, ImageDraw
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -35,13 +43,67 @@ def test_cover_is_the_covered_share_of_each_cell() -> None:
     assert target.mean() == pytest.approx(0.25)
 
 
-def test_peaks_are_apart_and_sorted() -> None:
+def cells_of(grid: np.ndarray, lowest: float = 10) -> list[tuple[float, int, int]]:
+    """Peaks as (score, row, column)."""
+    rows, columns = grid.shape
+    return [(s, round(y * rows - 0.5), round(x * columns - 0.5)) for s, x, y in peaks(grid, lowest)]
+
+
+def test_ripples_along_a_hull_are_one_peak() -> None:
+    """A ridge of 200, 170, 190: its saddle is above 0.8 of the lower summit."""
+    grid = np.zeros((6, 9))
+    grid[2, 1:8] = 150, 200, 180, 170, 180, 190, 150
+    assert cells_of(grid) == [(200, 2, 2)]
+
+
+def test_a_deep_saddle_parts_two_peaks_however_close() -> None:
+    grid = np.zeros((6, 9))
+    grid[2, 1:6] = 90, 200, 100, 180, 60
+    assert cells_of(grid) == [(200, 2, 2), (180, 2, 4)]
+
+
+def test_a_plateau_is_one_peak_and_low_cells_are_none() -> None:
     grid = np.zeros((6, 6))
-    grid[1, 1], grid[1, 2], grid[4, 4], grid[4, 5] = 0.9, 0.8, 0.5, 0.5
-    assert [(s, round(x * 6 - 0.5), round(y * 6 - 0.5)) for s, x, y in peaks(grid, 0.1)] == [
-        (0.9, 1, 1),
-        (0.5, 4, 4),  # the plateau counts once
-    ]
+    grid[4, 4] = grid[4, 5] = 90
+    grid[0, 0] = 5
+    assert cells_of(grid) == [(90, 4, 4)]
+
+
+def test_peaks_agree_with_a_flood_at_every_level() -> None:
+    """Random landscapes against the definition: the peaks whose component, cut at the saddle, stands alone.
+
+    Every summit of the toy has a height of its own, so at each level the dry components can be named by their
+    highest cells; a summit is lost at the first level where a higher one shares its component.
+    """
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        grid = rng.permutation(64).reshape(8, 8) * 3.0 + 1
+        saddle: dict[tuple[int, int], float] = {}
+        for level in sorted(grid.ravel(), reverse=True):
+            for part in components(grid >= level):
+                top = max(part, key=lambda cell: grid[cell])
+                for cell in part:
+                    if cell != top:
+                        saddle.setdefault(cell, level)
+        wanted = {c for c in np.ndindex(8, 8) if saddle.get(c, 0.0) <= 0.8 * grid[c] and grid[c] >= 20}
+        wanted = {c for c in wanted if saddle.get(c, 0.0) < grid[c]}
+        assert {(r, c) for _, r, c in cells_of(grid, 20)} == wanted
+
+
+def components(mask: np.ndarray) -> list[list[tuple[int, int]]]:
+    """Connected cells (8 neighbours), by flooding."""
+    left = {tuple(cell) for cell in np.argwhere(mask).tolist()}
+    found = []
+    while left:
+        queue, part = [left.pop()], []
+        while queue:
+            row, column = queue.pop()
+            part.append((row, column))
+            near = {(row + r, column + c) for r in (-1, 0, 1) for c in (-1, 0, 1)} & left
+            left -= near
+            queue += near
+        found.append(part)
+    return found
 
 
 def test_match_by_hand() -> None:
@@ -70,9 +132,24 @@ def test_tiles_put_points_back_where_they_are() -> None:
         size = part.shape[0] // 10 * 10
         return part[:size, :size, 0].reshape(10, size // 10, 10, size // 10).max((1, 3)).astype(float)
 
-    seen = look(grid, image, tiles=2)
-    assert len(seen.found) == 1
-    assert seen.found[0][1:] == (pytest.approx(0.3, abs=0.04), pytest.approx(0.8, abs=0.04))
+    for tiles in (1, 2, 3):  # a cell is a tenth of a tile: the point is within half of it
+        seen = look(grid, image, tiles=tiles)
+        assert len(seen.found) == 1
+        assert seen.found[0][1:] == (pytest.approx(0.3, abs=0.0501), pytest.approx(0.8, abs=0.0501))
+
+
+def test_joined_tiles_are_the_map_of_the_whole() -> None:
+    """A map that copies its pixels: joined, it is the picture, each cell from the tile nearest to it."""
+    image = np.random.default_rng(1).integers(0, 255, (56, 56, 3), dtype=np.uint8)  # 2 tiles of 32, 8 shared
+
+    whole = mosaic(lambda part: part[..., 0].astype(float), image, 2, 2)
+    assert (whole == image[..., 0]).all()
+
+
+def test_parts_are_about_as_large_as_wanted() -> None:
+    """3 parts that share quarters with the next cover 2.5 of their size; 512 / 205 is 2.5."""
+    assert [parts_along(size, 205) for size in (100, 205, 359, 512, 2825)] == [1, 1, 2, 3, 18]
+    assert parts_along(512, 0) == 1
 
 
 def test_covered_counts_overlaps_once() -> None:
@@ -107,28 +184,28 @@ def dots(root: Path, count: int) -> list[Picture]:
 
 def test_a_toy_detector_learns_and_flies(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="training is an extra: pip install 'framekeep[train]'")
-    from framekeep_models import nets
     from framekeep_models.evaluate_flight import FlightModel
     from framekeep_models.evaluate_scenes import looks_of, threshold_from
     from framekeep_models.train_export import save_grid
-    from framekeep_models.train_grid import fit_grid, grids
+    from framekeep_models.train_grid import GridFit, fit_grid, grids
+    from framekeep_models.train_grid_net import GridNet, GridWidths
     from framekeep_models.train_loop import seed_all
-    from framekeep_models.train_options import FitConfig
 
     seed_all(1)
-    pictures = dots(tmp_path / "train", 60)
-    shape = GridShape(64, 64, 8)
-    pool = make_grid_pool(
-        [Draw(p, 6, 0.8) for p in pictures], shape, "centres", np.random.default_rng(1), spoiled=0
-    )
-    layers = list(nets.chain(nets.ChainConfig(side=64, first=8, blocks=((16, 2), (24, 2)))))[:-3]
+    shape = GridShape(64, 64, 4)
+    draws = [Draw(p, 1, 0.6) for p in dots(tmp_path / "train", 60)]
+    crops = GridCrops(draws, shape, "centres", Cutting(near=0.3, mosaic=0.2, turns=True), seed=1)
     losses: list[float] = []
-    config = FitConfig(epochs=24, batch=32, rate=1e-2)
-    head = nets.grid_head(24, (32, 32))
+    fit = GridFit(steps=120, rate=1e-2, average=0.95, looks=5)
     kept = fit_grid(
-        layers, head, pool, "centres", config=config, report=lambda _e, loss, _n: losses.append(loss)
+        GridNet(GridWidths(8, 8, 16, 16, 16, 16), 4),
+        crops,
+        "centres",
+        fit,
+        lambda _s, loss, _n: losses.append(loss),
     )
     assert losses[-1] < losses[0] / 3
+    pool = crops.batch(100)
     save_grid(kept, pool.images[:100], tmp_path / "dots.tflite", ["dot"])
     flight = FlightModel(tmp_path / "dots.tflite")
     held = dots(tmp_path / "held", 30)[:30]
@@ -136,3 +213,40 @@ def test_a_toy_detector_learns_and_flies(tmp_path: Path) -> None:
     assert summary(held, looks, threshold_from(held, looks, None))["f1"] > 0.8
     image = pool.images[0]
     assert np.abs(flight.grid(image) / 256 - grids(kept, image[None])[0]).max() < 0.15  # quantisation's share
+
+
+def test_a_seed_gives_the_same_crops_again(tmp_path: Path) -> None:
+    draws = [Draw(p, 1 + k % 2, 0.5) for k, p in enumerate(dots(tmp_path / "train", 6))]
+    cutting = Cutting(mosaic=0.5, turns=True, spoiled=0.5)
+    one, two, other = (
+        GridCrops(draws, GridShape(64, 64, 8), "cover", cutting, seed).batch(12) for seed in (4, 4, 5)
+    )
+    assert (one.images == two.images).all()
+    assert (one.target == two.target).all()
+    assert (one.images != other.images).any()
+
+
+def test_targets_turn_with_their_crops(tmp_path: Path) -> None:
+    """Where the target says a dot is, the crop is bright; where it says none, it is dark."""
+    draws = [Draw(p, 1, 0.5) for p in dots(tmp_path / "train", 6)]
+    pool = GridCrops(
+        draws, GridShape(64, 64, 4), "cover", Cutting(mosaic=0.5, turns=True, spoiled=0), 2
+    ).batch(40)
+    light = pool.images.mean(3).reshape(40, 16, 4, 16, 4).mean((2, 4)) / 255
+    full, empty = light[pool.target > 0.95], light[pool.target == 0]
+    assert len(full) > 40
+    assert full.mean() > empty.mean() + 0.4
+    assert np.corrcoef(light.ravel(), pool.target.ravel())[0, 1] > 0.9
+
+
+def test_sheet_shows_the_worst_first_and_counts_them(tmp_path: Path) -> None:
+    pictures = dots(tmp_path / "some", 5)
+    perfect = [
+        Look(tuple((200.0, x + w / 2, y + h / 2) for x, y, w, h in p.boxes or ()), 0.0) for p in pictures
+    ]
+    looks = [*perfect[:3], Look((), 0.0), Look((*perfect[4].found, (250.0, 0.001, 0.001)), 0.0)]
+    wrong = scene_sheet(tmp_path / "sheet.png", pictures, looks, 100)
+    assert wrong == 2  # the one where nothing was found, and the one with a false alarm
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        colours = {colour for _, colour in sheet.getcolors(1 << 20) or []}
+    assert {(255, 0, 0), (0, 255, 0), (0, 191, 255)} <= colours
