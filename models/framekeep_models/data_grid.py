@@ -14,7 +14,7 @@ from framekeep_models.data_crops import F32, U8, Draw, Window, read_rgb, shrink,
 
 GridKind = Literal["centres", "cover"]
 
-DIP = 0.8  # of a summit's score: a saddle below it parts the summit from a higher one
+DIP = 0.95  # of a summit's score: a saddle below it parts the summit from a higher one
 INSIDE = 0.4  # a box with less of it inside the window is neither wanted nor held against the network
 
 

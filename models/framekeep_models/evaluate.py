@@ -63,9 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tiles",
         type=int,
-        default=0,
-        help="grids: cut each picture into N x N parts (default: parts of the size that the .json beside the "
-        "model names, else 1)",
+        help="grids: cut each picture into N x N parts (default: parts of the sizes that the .json beside "
+        "the model names, else the whole)",
     )
     parser.add_argument("--peer", choices=("hog",), help="grids: OpenCV's HOG people detector beside ours")
     parser.add_argument("--limit", type=int, help="only the first N pictures")
@@ -118,7 +117,7 @@ def run_scenes(args: argparse.Namespace, model: FlightModel, pictures: Sequence[
     from framekeep_models.evaluate_sheet import scene_sheet
 
     threshold = model.threshold if args.threshold is None else args.threshold
-    looks = looks_of(model.grid, pictures, part_of(args.model), args.tiles)
+    looks = looks_of(model.grid, pictures, parts_of(args.model), args.tiles)
     found = summary(pictures, looks, threshold)
     report = {"model": args.model.name, "model_id": model.model_id, "split": args.split or "all", **found}
     if args.sheet:
@@ -137,13 +136,13 @@ def run_scenes(args: argparse.Namespace, model: FlightModel, pictures: Sequence[
     return 0
 
 
-def part_of(model: Path) -> float:
-    """Pixels of a scene that one input is meant to show, from the facts beside the model; 0 = all of it."""
+def parts_of(model: Path) -> list[float]:
+    """Pixels of a scene that one input is to show, from the facts beside the model; none = all of it."""
     facts = model.with_suffix(".json")
     if not facts.is_file():
-        return 0
+        return []
     try:
-        return float(json.loads(facts.read_text()).get("part", 0))
+        return [float(part) for part in json.loads(facts.read_text()).get("parts", [])]
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(
             f"{facts}: not the facts of a model ({error}); move it away or say --tiles"

@@ -106,7 +106,8 @@ def best_f1(found: Match) -> float:
 def threshold_for_alarms(found: Match, per_scene: float) -> float:
     """The lowest threshold with at most `per_scene` false alarms a scene."""
     alarms = np.cumsum(~found.right)
-    allowed = found.scores[alarms <= per_scene * found.scenes]
+    last = np.append(found.scores[1:] != found.scores[:-1], True)  # equal scores come together or not at all
+    allowed = found.scores[last[: len(found.scores)] & (alarms <= per_scene * found.scenes)]
     return float(allowed.min()) if len(allowed) else 255.0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from framekeep_models.data import Picture
@@ -37,22 +38,31 @@ class Look:
     cover: float  # mean of the cells, 0..1
 
 
-def look(grid: Callable[[U8], Floats], image: U8, part: float = 0, tiles: int = 0) -> Look:
-    """One picture: whole, in overlapping parts of about `part` pixels, or in `tiles` x `tiles` parts."""
+def look(
+    grid: Callable[[U8], Floats], image: U8, parts: Sequence[float] = (), tiles: int | None = None
+) -> Look:
+    """One picture: whole, or in `tiles` x `tiles` parts, or in parts of each of the sizes `parts` (pixels).
+
+    Of several sizes the mean of the maps counts: small objects show in small parts, and what a large part
+    does not confirm is less often true."""
     height, width = image.shape[:2]
-    down, across = (tiles or parts_along(size, part) for size in (height, width))
-    cells = grid(image) if down == across == 1 else mosaic(grid, image, down, across)
+    cuts = [(tiles, tiles)] if tiles else [(parts_along(height, p), parts_along(width, p)) for p in parts]
+    maps = [mosaic(grid, image, down, across) for down, across in dict.fromkeys(cuts or [(1, 1)])]
+    rows, columns = np.max([m.shape for m in maps], axis=0)
+    cells = np.mean([cv2.resize(m, (columns, rows), interpolation=cv2.INTER_LINEAR) for m in maps], axis=0)
     return Look(tuple(peaks(cells, LOWEST)), float(cells.mean()) / 255)
 
 
 def parts_along(size: int, part: float) -> int:
-    """How many parts of `part` pixels, overlapping by OVERLAP, cover `size` best; 1 where `part` is 0."""
-    return max(1, round((size / part - OVERLAP) / (1 - OVERLAP))) if part else 1
+    """How many parts of about `part` pixels, overlapping by OVERLAP, cover `size`."""
+    return max(1, round((size / part - OVERLAP) / (1 - OVERLAP)))
 
 
 def mosaic(grid: Callable[[U8], Floats], image: U8, down: int, across: int) -> Floats:
     """The maps of all parts as one; where parts overlap, each cell is that of the part whose middle is
     nearest, since a map is worst at its edges."""
+    if down == across == 1:
+        return grid(image)
     height, width = image.shape[:2]
     (starts_y, high), (starts_x, wide) = spread(down), spread(across)
     parts = [
@@ -95,9 +105,10 @@ def scenes_of(pictures: Sequence[Picture], looks: Sequence[Look]) -> Match:
 
 
 def threshold_from(pictures: Sequence[Picture], looks: Sequence[Look], alarms: float | None) -> float:
-    """For best F1, or for at most `alarms` false alarms a scene."""
+    """For best F1, or for at most `alarms` false alarms a scene; whole, since it travels as a byte."""
     found = scenes_of(pictures, looks)
-    return best_f1(found) if alarms is None else threshold_for_alarms(found, alarms)
+    best = best_f1(found) if alarms is None else threshold_for_alarms(found, alarms)
+    return float(np.ceil(best))
 
 
 def covered(pictures: Sequence[Picture]) -> Floats:
@@ -144,6 +155,9 @@ def resampled(
 
 
 def looks_of(
-    grid: Callable[[U8], Floats], pictures: Sequence[Picture], part: float = 0, tiles: int = 0
+    grid: Callable[[U8], Floats],
+    pictures: Sequence[Picture],
+    parts: Sequence[float] = (),
+    tiles: int | None = None,
 ) -> list[Look]:
-    return [look(grid, read_rgb(p.path), part, tiles) for p in pictures]
+    return [look(grid, read_rgb(p.path), parts, tiles) for p in pictures]

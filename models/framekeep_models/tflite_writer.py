@@ -304,9 +304,28 @@ def with_thresholds(blob: bytes, thresholds: Sequence[float]) -> bytes:
 
 def with_file(blob: bytes, name: str, lines: Sequence[str]) -> bytes:
     """The model with a text packed into it, as TFLite does: a ZIP archive after the flatbuffer."""
-    stream = io.BytesIO(blob)
+    files = packed_files(blob)
+    files[name] = "\n".join(lines) + "\n"
+    stream = io.BytesIO(flatbuffer_of(blob))
     stream.seek(0, io.SEEK_END)
     with zipfile.ZipFile(stream, "a") as archive:
-        # a fixed date, so that the same model gives the same bytes
-        archive.writestr(zipfile.ZipInfo(name), "\n".join(lines) + "\n")
+        for each, text in files.items():
+            # a fixed date, so that the same model gives the same bytes
+            archive.writestr(zipfile.ZipInfo(each), text)
     return stream.getvalue()
+
+
+def packed_files(blob: bytes) -> dict[str, str]:
+    """The texts packed into the model."""
+    if not zipfile.is_zipfile(io.BytesIO(blob)):
+        return {}
+    with zipfile.ZipFile(io.BytesIO(blob)) as archive:
+        return {info.filename: archive.read(info).decode() for info in archive.infolist()}
+
+
+def flatbuffer_of(blob: bytes) -> bytes:
+    """The model without what is packed behind it."""
+    if not zipfile.is_zipfile(io.BytesIO(blob)):
+        return blob
+    with zipfile.ZipFile(io.BytesIO(blob)) as archive:
+        return blob[: min((info.header_offset for info in archive.infolist()), default=len(blob))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from framekeep_models.train_options import Recipe
@@ -148,16 +149,14 @@ def grid_card(about: str, limits: str, facts: dict[str, Any]) -> str:
         "",
         "By the flight kernels, with 95 % intervals; the threshold was chosen on the validation pictures. "
         "A detection is right if it lies in a box that no better one has taken (margin 1 % of the picture)."
-        + seen_in(facts["part"]),
+        + seen_in(facts["parts"]),
         "",
         "| pictures | n | average precision | recall | precision | F1 | alarms a picture | Spearman |",
         "|---|---|---|---|---|---|---|---|",
         scene_figures("validation", facts["validation"]),
         scene_figures("test", found),
         "",
-        f"Threshold: {facts['threshold']:.0f} of 255. "
-        "Average precision on validation before quantisation: "
-        f"{facts['validation_float']['average_precision']}.",
+        f"Threshold: {facts['threshold']:.0f} of 255.{before(facts)}",
         "",
         "| size of the box (share of the picture's area) | boxes in test | found |",
         "|---|---|---|",
@@ -174,16 +173,27 @@ def grid_card(about: str, limits: str, facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def before(facts: dict[str, Any]) -> str:
+    if "validation_float" not in facts:
+        return ""
+    found = facts["validation_float"]["average_precision"]
+    return f" Average precision on validation before quantisation: {found}."
+
+
 def started(start: str) -> str:
     if start:
         return f"Training starts from the layers of {start}; all of them are trained on."
     return "Trained from random weights."
 
 
-def seen_in(part: int) -> str:
-    if not part:
+def seen_in(parts: Sequence[int]) -> str:
+    if not parts:
         return ""
-    return f" Scenes are looked at in overlapping parts of about {part} pixels a side, their maps joined."
+    sides = ", ".join(str(part) for part in parts)
+    return (
+        f" Scenes are looked at in overlapping parts of about {sides} pixels a side; the maps of each size "
+        "are joined, and their mean counts."
+    )
 
 
 def with_interval(found: dict[str, Any], key: str) -> str:

@@ -44,7 +44,7 @@ class GridFit:
     decay: float = 0.02
     average: float = 0.998  # of the weights, per step; the averaged copy is what is kept
     seed: int = 1
-    looks: int = 8  # times on the way that the validation pictures are looked at
+    looks: int = 4  # times on the way that the validation pictures are looked at
 
 
 def fit_grid(

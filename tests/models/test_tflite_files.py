@@ -1,5 +1,7 @@
 """Files written by the writer are read back as they were meant, by our reader and by LiteRT."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from framekeep_models import reference, tflite_model
 from framekeep_models.compile import compile_model
 from framekeep_models.program import ModelError
 from framekeep_models.tflite_model import ModelFileError, load
-from framekeep_models.tflite_writer import Writer
+from framekeep_models.tflite_writer import Writer, with_file, with_thresholds
 
 from tests.models import single_op
 from tests.models.oracles import Lite, Micro
@@ -164,3 +166,19 @@ def test_damaged_files_that_still_load_are_compiled_or_refused() -> None:
         except (ModelFileError, ModelError):
             verdicts["refused"] += 1
     assert min(verdicts.values()) > 20
+
+
+def test_a_second_threshold_replaces_the_first() -> None:
+    model = b"flatbuffer" * 10
+    labelled = with_file(model, "labels.txt", ["ship"])
+    once, twice = (
+        with_thresholds(labelled, (0.25,)),
+        with_thresholds(with_thresholds(labelled, (0.5,)), (0.25,)),
+    )
+    assert once == twice
+    assert twice.startswith(model)
+    with zipfile.ZipFile(io.BytesIO(twice)) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            "labels.txt": b"ship\n",
+            "thresholds.txt": b"0.25\n",
+        }

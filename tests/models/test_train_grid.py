@@ -14,7 +14,14 @@ from framekeep_models.data_grid import (
     cover_target,
     peaks,
 )
-from framekeep_models.evaluate_grid import Scene, at_threshold, average_precision, by_size, match
+from framekeep_models.evaluate_grid import (
+    Scene,
+    at_threshold,
+    average_precision,
+    by_size,
+    match,
+    threshold_for_alarms,
+)
 from framekeep_models.evaluate_scenes import Look, covered, look, mosaic, parts_along, summary
 from framekeep_models.evaluate_sheet import scene_sheet
 from PIL import Image, ImageDraw
@@ -50,9 +57,9 @@ def cells_of(grid: np.ndarray, lowest: float = 10) -> list[tuple[float, int, int
 
 
 def test_ripples_along_a_hull_are_one_peak() -> None:
-    """A ridge of 200, 170, 190: its saddle is above 0.8 of the lower summit."""
+    """A ridge of 200, 185, 190: its saddle is above 0.95 of the lower summit."""
     grid = np.zeros((6, 9))
-    grid[2, 1:8] = 150, 200, 180, 170, 180, 190, 150
+    grid[2, 1:8] = 150, 200, 190, 185, 188, 190, 150
     assert cells_of(grid) == [(200, 2, 2)]
 
 
@@ -85,7 +92,7 @@ def test_peaks_agree_with_a_flood_at_every_level() -> None:
                 for cell in part:
                     if cell != top:
                         saddle.setdefault(cell, level)
-        wanted = {c for c in np.ndindex(8, 8) if saddle.get(c, 0.0) <= 0.8 * grid[c] and grid[c] >= 20}
+        wanted = {c for c in np.ndindex(8, 8) if saddle.get(c, 0.0) <= 0.95 * grid[c] and grid[c] >= 20}
         wanted = {c for c in wanted if saddle.get(c, 0.0) < grid[c]}
         assert {(r, c) for _, r, c in cells_of(grid, 20)} == wanted
 
@@ -149,7 +156,27 @@ def test_joined_tiles_are_the_map_of_the_whole() -> None:
 def test_parts_are_about_as_large_as_wanted() -> None:
     """3 parts that share quarters with the next cover 2.5 of their size; 512 / 205 is 2.5."""
     assert [parts_along(size, 205) for size in (100, 205, 359, 512, 2825)] == [1, 1, 2, 3, 18]
-    assert parts_along(512, 0) == 1
+
+
+def test_maps_of_several_scales_are_averaged() -> None:
+    """Parts of 32 of a picture of 56 copy its pixels; the whole says 100 everywhere."""
+    image = np.random.default_rng(2).integers(0, 255, (56, 56, 3), dtype=np.uint8)
+
+    def grid(part: np.ndarray) -> np.ndarray:
+        return part[..., 0].astype(float) if len(part) == 32 else np.full((8, 8), 100.0)
+
+    seen = look(grid, image, parts=(32, 60))
+    assert seen.cover * 255 == pytest.approx((image[..., 0].mean() + 100) / 2)
+
+
+def test_threshold_counts_equal_scores_together() -> None:
+    """Two scenes; the two alarms at 50 come together or not at all."""
+    boxes = ((0.1, 0.1, 0.1, 0.1), (0.5, 0.5, 0.1, 0.1))
+    found = ((90.0, 0.15, 0.15), (70.0, 0.9, 0.9), (60.0, 0.55, 0.55), (50.0, 0.8, 0.8), (50.0, 0.3, 0.8))
+    matched = match([Scene(boxes, found), Scene((), ())])
+    assert threshold_for_alarms(matched, 0.5) == 60
+    assert threshold_for_alarms(matched, 1.0) == 60
+    assert threshold_for_alarms(matched, 1.5) == 50
 
 
 def test_covered_counts_overlaps_once() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from framekeep_models.compile import compile_model
 
+from tests.shared_data import shared
+
 ROOT = Path(__file__).resolve().parents[2] / "models"
 MODELS = sorted((ROOT / "trained").glob("*.tflite"))
 WEIGHTS = {"person_96": 100, "person_96_all": 100, "person_grid": 200, "ship_80": 60, "ship_grid": 150}
@@ -53,3 +55,24 @@ def test_redistributable_models_learned_from_nothing_else(name: str) -> None:
         "MIT",
     }
     assert {licence for _, licence, _, _ in facts["learned_from"]} <= allowed
+
+
+@pytest.mark.parametrize("name", ["ship_grid", "shelf_fill", "person_grid"])
+def test_grids_do_on_validation_what_their_cards_say(name: str) -> None:
+    """The .tflite and the card are of one run, and the flight kernels still give its figures."""
+    pytest.importorskip("torch", reason="the recipes name the pictures: pip install 'framekeep[train]'")
+    from framekeep_models.evaluate_flight import FlightModel
+    from framekeep_models.evaluate_grid import at_threshold, average_precision
+    from framekeep_models.evaluate_scenes import looks_of, scenes_of
+    from framekeep_models.train_grid_tasks import RECIPES
+    from framekeep_models.train_options import Options
+
+    recipe = RECIPES[name]
+    facts = json.loads((ROOT / "trained" / f"{name}.json").read_text())
+    held = recipe.held(Options(shared("sat_ships_scenes").parent), "val")
+    flight = FlightModel(ROOT / "trained" / f"{name}.tflite")
+    found = scenes_of(held, looks_of(flight.grid, held, facts["parts"]))
+    at = at_threshold(found, flight.threshold)
+    said = facts["validation"]
+    assert average_precision(found) == pytest.approx(said["average_precision"], abs=1e-4)
+    assert (at["recall"], at["boxes"]) == (pytest.approx(said["recall"], abs=1e-4), said["boxes"])
