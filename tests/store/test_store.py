@@ -4,7 +4,7 @@ import random
 
 import pytest
 from framekeep_onboard import FkError
-from framekeep_onboard.store import CHIPS, FlashEmulator, FrameMeta, Profile, Store
+from framekeep_onboard.store import CHIPS, Bad, FlashEmulator, FrameMeta, Profile, Store
 
 from tests.store.model import Model
 
@@ -81,3 +81,32 @@ def test_an_id_is_kept_once() -> None:
     with pytest.raises(FkError, match="FK_ERR_INVAL"):
         store.append(FrameMeta(4, 9), b"second")
     assert store.read(4) == b"first"
+
+
+def test_a_deletion_lasts_though_the_frame_could_not_be_read() -> None:
+    flash = FlashEmulator("nor", 1 << 17)
+    store = Store(flash, slots=16)
+    store.append(FrameMeta(1, 5), bytes(4000))  # a segment to itself
+    store.append(FrameMeta(2, 6), b"stays")
+    flash.set_bad(store._slots[0].segment, Bad.READ)
+    store.delete(1)
+    flash.set_bad(store._slots[0].segment, Bad.NOT)
+    store.remount()
+    assert 1 not in store
+    assert store.read(2) == b"stays"
+
+
+def test_a_retired_segment_stays_so_after_a_reset() -> None:
+    flash = FlashEmulator("nor", 1 << 17)
+    store = Store(flash, slots=64)
+    flash.set_bad(3, Bad.ERASE)
+    for frame_id in range(1, 60):
+        store.offer(FrameMeta(frame_id, frame_id), bytes(9000))
+    assert store.stats()["retired"] == 1
+    flash.set_bad(3, Bad.NOT)
+    store.remount()
+    assert store.stats()["retired"] == 1
+    erased = flash.wear()[3]
+    for frame_id in range(60, 120):
+        store.offer(FrameMeta(frame_id, frame_id), bytes(9000))
+    assert flash.wear()[3] == erased

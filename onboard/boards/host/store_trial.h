@@ -17,7 +17,7 @@ typedef struct {
     uint32_t max_picture;     /* bytes                                                 */
     uint64_t seed;
     uint32_t first_id;        /* frame ids and ...                                     */
-    uint32_t first_generation; /* ... generations start here: 0 and 1 are the usual      */
+    uint32_t first_generation; /* ... records of the ring start here: 0 is the usual      */
     uint32_t steps;           /* of the walk, or of the script that is cut everywhere     */
     uint32_t cut_percent;     /* walk: chance that a step has a cut ahead of it           */
     uint32_t endurance;       /* erases of a segment; 0: for ever                        */
