@@ -91,7 +91,10 @@ def person_recipe(name: str, everything: bool, warm: bool) -> Recipe:
         fit=warm_fit(everything) if warm else FitConfig(epochs=18),
         tests=person_tests,
         parts={"person_vww test": ("size", "light", "kind"), "person_more test": ("size", "light")},
-        taught_by=TAUGHT + (STARTED + SCRATCH if warm else "") + ("" if everything else OPEN),
+        taught_by=TAUGHT
+        + (STARTED if warm else "")
+        + (SCRATCH if warm and not everything else "")
+        + ("" if everything else OPEN),
         limits=PERSON_LIMITS + (CLOSED if everything else ""),
     )
 
