@@ -66,7 +66,7 @@ def on_front(point: Point, points: Sequence[Point]) -> bool:
     )
 
 
-def draw(points: Sequence[Point], target: str, out: Path) -> None:
+def draw(points: Sequence[Point], target: str, split: str | None, out: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -82,7 +82,7 @@ def draw(points: Sequence[Point], target: str, out: Path) -> None:
         )
         axes.annotate(point.name, (millions, point.auc), (6, 4), textcoords="offset points", fontsize=8)
     axes.set_xlabel(f"million instructions a picture on {target}")
-    axes.set_ylabel("AUC on the test pictures, 95 % interval")
+    axes.set_ylabel(f"AUC on the pictures ({split or 'all'}), 95 % interval")
     axes.grid(alpha=0.3)
     figure.savefig(out, dpi=120)
 
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     points = [measure(model, args.data, args.split, args.target) for model in args.models]
     points.sort(key=lambda p: p.instructions)
     if args.out:
-        draw(points, args.target, args.out)
+        draw(points, args.target, args.split, args.out)
     if args.json:
         print(json.dumps([asdict(p) for p in points]))
         return 0
