@@ -380,8 +380,10 @@ static int step(trial *t)
     uint32_t what = chance(t, 16);
     uint32_t ready = 0, bytes = 0; /* clean, or dead with no mark to be carried first */
     for (uint32_t i = 0; i < t->chip.flash.segment_count; i++) {
-        uint32_t address, size;
-        if ((t->segments[i].live != 0 || (t->segments[i].flags & 1)) &&
+        uint32_t address, size, open = 0;
+        for (uint32_t h = 0; h < FK_STORE_HEADS_MAX; h++)
+            open |= t->store.heads[h].segment == i; /* being filled: not to be moved to */
+        if ((t->segments[i].live != 0 || (t->segments[i].flags & 1) || open) &&
             t->segments[i].live != 0x4000)
             continue;
         fk_flash_segment(&t->chip.flash, i, &address, &size);
