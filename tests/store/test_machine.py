@@ -217,7 +217,8 @@ class StoreMachine(RuleBasedStateMachine):
             self.model.forgotten[i] = self.model.frames.pop(i)
 
     def check_ring(self) -> None:
-        """The newest records, in order, without a gap; at the front older ones may be gone or back."""
+        """The newest records, in order, without a gap. Older ones may be gone, a segment at a time; and of
+        those that had gone some may be back: their segment lives until it is erased, as evicted frames do."""
         self.store.log_rewind()
         got = []
         while (record := self.store.log_next()) is not None:
@@ -231,10 +232,12 @@ class StoreMachine(RuleBasedStateMachine):
         if self.maybe is not None and got and got[-1] == self.maybe:
             self.ring.append(self.maybe)
         self.maybe = None
-        common = min(len(got), len(self.ring))
-        assert got[len(got) - common :] == self.ring[len(self.ring) - common :]
-        assert common > 0 or not self.ring
-        self.ring = self.ring[len(self.ring) - common :]
+        kept = [record for record in got if record in self.ring]
+        back = [record for record in got if record not in self.ring]
+        assert kept == self.ring[len(self.ring) - len(kept) :]
+        assert kept or not self.ring
+        assert not self.ring or all(record[:4] < self.ring[0][:4] for record in back)
+        self.ring = kept
 
     @staticmethod
     def rank(meta: FrameMeta) -> tuple[bool, int, int]:

@@ -232,7 +232,8 @@ int fk_store_sync(fk_store *store);
  * nothing can be won. */
 int fk_store_idle(fk_store *store);
 
-/* The ring of small records (decisions): the oldest go when it is full. A record
+/* The ring of small records (decisions): the oldest go when it is full; after a cut
+ * some that had gone may be given out again. A record
  * of 1..FK_STORE_LOG_MAX bytes is on flash when append returns. */
 int fk_store_log_append(fk_store *store, const uint8_t *record, size_t size);
 
