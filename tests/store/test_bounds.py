@@ -14,6 +14,7 @@ from framekeep_onboard.store import CHIPS, FlashEmulator, FrameMeta, Profile, St
 from tests.store.trial import REGIONS
 
 ORDINARY = 6  # erases of nearly every call
+LARGEST = 128 << 10  # bytes of a picture that every region here takes
 
 
 def erases_allowed(name: str, segments: int, evicted: int) -> int:
@@ -72,7 +73,8 @@ def live(chip: str, profile: Profile, *, idle: bool, cuts: float, seed: int, ste
     for _ in range(steps):
         if rnd.random() < cuts:
             flash.cut(rnd.randrange(20), rnd.choice(list(Tear)))
-        size = rnd.randint(1, 3 * smallest if rnd.random() < 0.2 else smallest - 100)
+        large = min(3 * smallest, LARGEST) if rnd.random() < 0.2 else smallest - 100
+        size = rnd.randint(1, large)
         meta, data = FrameMeta(store.next_id, rnd.randrange(256)), bytes(size)
         meter.call("append", lambda m=meta, d=data: store.append(m, d), -(-size // (smallest // 2)))  # type: ignore[misc]
         meter.call("list", lambda: list(store.frames()))
