@@ -7,7 +7,6 @@ KiB."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,18 +67,6 @@ def chain(config: ChainConfig) -> nn.Sequential:
     for stride in (2, *(s for _, s in config.blocks)):
         side = -(-side // stride)
     return nn.Sequential(*layers, nn.AvgPool2d(side), nn.Flatten(), nn.Linear(width, config.classes))
-
-
-def grid_head(inputs: int, widths: Sequence[int]) -> nn.Sequential:
-    """3x3 depthwise and 1x1 blocks of these widths, then one logit a cell, biased towards nothing there."""
-    layers: list[nn.Module] = []
-    for outputs in widths:
-        layers += conv_bn(inputs, inputs, 3, 1, groups=inputs)
-        layers += conv_bn(inputs, outputs, 1, 1)
-        inputs = outputs
-    last = SameConv2d(inputs, 1, 1)
-    nn.init.constant_(last.bias, -3.0)
-    return nn.Sequential(*layers, last)
 
 
 def weights_bytes(net: nn.Module) -> int:
