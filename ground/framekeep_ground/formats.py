@@ -152,6 +152,7 @@ POLICY_MAGIC = 0x464B504F  # "FKPO"
 POLICY_VERSION = 1
 POLICY_CLASSES_MAX = 8
 POLICY_MASKS_MAX = 4
+POLICY_TILES_MAX = 16  # a side
 
 PolicyRect = Struct(
     "x" / Int16ub * "left edge, pixels of the frame",
@@ -175,6 +176,10 @@ Policy = Struct(
     "width" / Int16ub * "of a frame, pixels",
     "height" / Int16ub * "of a frame, pixels",
     "crop" / PolicyRect * "what the network sees; 0 wide and high = the whole frame",
+    "tiles_across"
+    / Int8ub
+    * "1..16: overlapping parts of that, side by side, each of which the network looks at",
+    "tiles_down" / Int8ub * "1..16: rows of such parts; the surest counts",
     "pixel_format" / Int8ub * "0 GRAY8, 1 RGB565LE, 2 RGB565BE, 3 YUYV, 4 RGB888",
     "dark_below" / Int8ub * "95th percentile of brightness under it: too dark; 0 = never",
     "bright_above" / Int8ub * "5th percentile of brightness over it: overexposed; 255 = never",

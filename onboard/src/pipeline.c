@@ -20,20 +20,26 @@ static int scaled_row(void *ctx, unsigned y, uint8_t *out)
                                out, c->p->scale_scratch, FK_PIPELINE_SCALE_WORDS);
 }
 
-/* What of the frame the network sees: the policy's crop, and of that what the model's fit takes. */
-static int region(fk_rect *out, const fk_pipeline *p, const fk_frame *frame)
+/* What of the frame the network sees at a time: a tile of the policy's crop, and of that
+ * what the model's fit takes. */
+static int region(fk_rect *out, const fk_pipeline *p, const fk_frame *frame, unsigned index)
 {
-    const fk_rect *crop = &p->policy.crop;
-    fk_frame part = *frame;
+    const fk_policy *policy = &p->policy;
+    fk_rect whole = policy->crop, tile;
 
-    if (crop->width == 0) {
-        return fk_camera_crop(out, frame, p->model.fit, p->model.width, p->model.height);
+    if (whole.width == 0) {
+        whole = (fk_rect){0, 0, frame->width, frame->height};
     }
-    part.width = crop->width;
-    part.height = crop->height;
-    int err = fk_camera_crop(out, &part, p->model.fit, p->model.width, p->model.height);
-    out->x = (uint16_t)(out->x + crop->x);
-    out->y = (uint16_t)(out->y + crop->y);
+    int err = fk_camera_tile(&tile, &whole, policy->tiles_across, policy->tiles_down, index);
+    if (err < 0) {
+        return err;
+    }
+    fk_frame part = *frame;
+    part.width = tile.width;
+    part.height = tile.height;
+    err = fk_camera_crop(out, &part, p->model.fit, p->model.width, p->model.height);
+    out->x = (uint16_t)(out->x + tile.x);
+    out->y = (uint16_t)(out->y + tile.y);
     return err;
 }
 
@@ -43,11 +49,17 @@ static uint16_t rescale(uint32_t at, uint32_t part, uint32_t length, uint32_t wh
     return (uint16_t)(((uint64_t)at * 65535u + (uint64_t)part * length + whole / 2u) / whole);
 }
 
-/* From fractions of what the network saw to fractions of the frame. */
-static fk_box box_in_frame(const fk_box *box, const fk_rect *seen, const fk_frame *frame)
+/* From fractions of what the network saw to fractions of the frame. A model that says no
+ * place has seen its class somewhere in the tile; without tiles that says nothing. */
+static fk_box box_in_frame(const fk_box *box, const fk_rect *seen, const fk_frame *frame, unsigned tiles)
 {
+    static const fk_box all = {.width = UINT16_MAX, .height = UINT16_MAX};
+
     if (box->width == 0 || box->height == 0) {
-        return (fk_box){0, 0, 0, 0};
+        if (tiles == 1) {
+            return (fk_box){0, 0, 0, 0};
+        }
+        box = &all;
     }
     return (fk_box){
         .x = rescale(seen->x, box->x, seen->width, frame->width),
@@ -57,27 +69,51 @@ static fk_box box_in_frame(const fk_box *box, const fk_rect *seen, const fk_fram
     };
 }
 
-/* Runs the network and lets the trigger decide. Returns a reason or an error. */
-static int judge(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
+/* How sure the network is of each class, and where it saw it. */
+typedef struct {
+    uint8_t scores[FK_PIPELINE_CLASSES_MAX];
+    fk_box  boxes[FK_PIPELINE_CLASSES_MAX];
+} findings;
+
+/* Runs the network on one tile; a class that is surer here than in all tiles before is
+ * noted, the first of equals. */
+static int look(findings *best, fk_pipeline *p, const fk_frame *frame, unsigned tile, unsigned tiles)
 {
     row_context ctx = {.p = p, .frame = frame};
     const fk_row_source rows = {.ctx = &ctx, .row = scaled_row};
-    const fk_trigger_config trigger = {.rules = p->rules, .rule_count = p->policy.class_count};
-    uint8_t scores[FK_PIPELINE_CLASSES_MAX];
-    fk_box boxes[FK_PIPELINE_CLASSES_MAX];
 
-    int err = region(&ctx.crop, p, frame);
+    int err = region(&ctx.crop, p, frame, tile);
     if (err >= 0) {
         err = fk_model_infer(&p->model, &rows, p->work, p->work_size);
     }
     for (unsigned i = 0; err >= 0 && i < p->model.class_count; i++) {
-        err = fk_model_score(&p->model, p->work, i, &scores[i], &boxes[i]);
+        uint8_t score;
+        fk_box box;
+        err = fk_model_score(&p->model, p->work, i, &score, &box);
+        if (err >= 0 && (tile == 0 || score > best->scores[i])) {
+            best->scores[i] = score;
+            best->boxes[i] = box_in_frame(&box, &ctx.crop, frame, tiles);
+        }
+    }
+    return err;
+}
+
+/* Lets the network look at every tile and the trigger decide. Returns a reason or an error. */
+static int judge(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
+{
+    const fk_trigger_config trigger = {.rules = p->rules, .rule_count = p->policy.class_count};
+    const unsigned tiles = (unsigned)p->policy.tiles_across * p->policy.tiles_down;
+    findings best;
+    int err = 0;
+
+    for (unsigned tile = 0; err >= 0 && tile < tiles; tile++) {
+        err = look(&best, p, frame, tile, tiles);
     }
     if (err >= 0) {
-        err = fk_trigger_judge(d, &trigger, scores, p->model.class_count);
+        err = fk_trigger_judge(d, &trigger, best.scores, p->model.class_count);
     }
     if (err >= 0) {
-        d->box = box_in_frame(&boxes[d->class_index], &ctx.crop, frame);
+        d->box = best.boxes[d->class_index];
     }
     return err;
 }

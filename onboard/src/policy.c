@@ -1,6 +1,7 @@
 #include "fk/policy.h"
 
 #include "fk/bytes.h"
+#include "fk/camera.h"
 #include "fk/crc.h"
 #include "fk/err.h"
 #include "fk/wire.h"
@@ -25,9 +26,15 @@ static int inside(const fk_rect *r, const fk_policy *p)
 static int camera_ok(const fk_policy *p)
 {
     const fk_rect *c = &p->crop;
+    const fk_rect whole = {0, 0, c->width ? c->width : p->width, c->height ? c->height : p->height};
+    fk_rect tile;
 
     if (p->width < 1 || p->width > FK_FRAME_SIDE_MAX || p->height < 1 ||
         p->height > FK_FRAME_SIDE_MAX || p->pixel_format > FK_PIXEL_RGB888) {
+        return 0;
+    }
+    if (p->tiles_across > FK_POLICY_TILES_MAX || p->tiles_down > FK_POLICY_TILES_MAX ||
+        fk_camera_tile(&tile, &whole, p->tiles_across, p->tiles_down, 0) < 0) {
         return 0;
     }
     return (c->width == 0) == (c->height == 0) && inside(c, p);
@@ -92,6 +99,8 @@ int fk_policy_parse(fk_policy *out, const uint8_t *bytes, size_t size)
         .width = fk_get_u16be(bytes + FK_POLICY_WIDTH),
         .height = fk_get_u16be(bytes + FK_POLICY_HEIGHT),
         .crop = read_rect(bytes + FK_POLICY_CROP_X),
+        .tiles_across = bytes[FK_POLICY_TILES_ACROSS],
+        .tiles_down = bytes[FK_POLICY_TILES_DOWN],
         .pixel_format = bytes[FK_POLICY_PIXEL_FORMAT],
         .dark_below = bytes[FK_POLICY_DARK_BELOW],
         .bright_above = bytes[FK_POLICY_BRIGHT_ABOVE],

@@ -19,6 +19,7 @@ from framekeep_ground.formats import (
     POLICY_CLASSES_MAX,
     POLICY_MAGIC,
     POLICY_MASKS_MAX,
+    POLICY_TILES_MAX,
     POLICY_VERSION,
     STORE_CHUNK_MAX,
     STORE_EXTENTS_MAX,
@@ -99,6 +100,10 @@ class Camera:
     cadence: Fraction  # seconds
     start: datetime
     masks: tuple[Rect, ...] = ()
+    tiles: tuple[int, int] = (
+        1,
+        1,
+    )  # across and down: the overlapping parts in which the network sees the crop
 
     @property
     def frame_bytes(self) -> int:
@@ -276,6 +281,8 @@ class Mission:
             "width": camera.width,
             "height": camera.height,
             "crop": asdict(camera.crop),
+            "tiles_across": camera.tiles[0],
+            "tiles_down": camera.tiles[1],
             "pixel_format": int(camera.format),
             "dark_below": screen.dark_below,
             "bright_above": screen.bright_above,
@@ -325,6 +332,18 @@ def _crop(table: Table, width: int, height: int) -> Rect:
     return Rect() if value == [] else _rect(table, "crop", value, width, height)
 
 
+def _tiles(table: Table, crop: Rect, width: int, height: int) -> tuple[int, int]:
+    value = table.raw("tiles", [1, 1])
+    sizes = (crop.width or width, crop.height or height)
+    if not (isinstance(value, list) and len(value) == 2 and all(type(v) is int for v in value)):
+        raise table.fail("tiles", f" = {value}; write [across, down]")
+    if not all(1 <= v <= POLICY_TILES_MAX for v in value):
+        raise table.fail("tiles", f" = {value}; allowed are 1..{POLICY_TILES_MAX} across and down")
+    if any(4 * size < 3 * count + 1 for size, count in zip(sizes, value, strict=True)):
+        raise table.fail("tiles", f" = {value} leaves no pixel in a tile of {sizes[0]} x {sizes[1]}")
+    return value[0], value[1]
+
+
 def _masks(table: Table, pixel_format: PixelFormat, width: int, height: int) -> tuple[Rect, ...]:
     values = table.raw("masks", [])
     if not isinstance(values, list) or len(values) > POLICY_MASKS_MAX:
@@ -347,11 +366,13 @@ def _camera(table: Table, privacy: Table) -> Camera:
     height = table.integer("height", 16, 4096, unit="pixels")
     if pixel_format is PixelFormat.YUYV and width % 2:
         raise table.fail("width", f" = {width}; YUYV has two pixels in four bytes: make it even")
+    crop = _crop(table, width, height)
     camera = Camera(
         format=pixel_format,
         width=width,
         height=height,
-        crop=_crop(table, width, height),
+        crop=crop,
+        tiles=_tiles(table, crop, width, height),
         fit=table.choice("fit", _words(Fit), "crop"),
         cadence=Fraction(str(table.number("cadence_s", 0.001, 86400, 1, "seconds"))),
         start=_start(table),

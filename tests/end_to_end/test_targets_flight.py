@@ -69,6 +69,16 @@ def test_the_same_bytes_where_a_class_may_hold_only_so_much(
     assert result["targets"]["host"]["refused"] > 0  # in a flash that is nearly empty
 
 
+def test_the_same_bytes_where_the_network_looks_at_tiles(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = parity(capsys, mission(tmp_path, height="120\ntiles = [3, 2]"), 6, "qemu-f405")
+    assert result["equal"]
+    at_a_glance = parity(capsys, mission(tmp_path), 6, "qemu-f405")
+    tiled, once = (r["targets"]["host"]["digests"] for r in (result, at_a_glance))
+    assert tiled["decisions"] != once["decisions"], "the tiles make no difference: the test shows nothing"
+
+
 def test_a_run_proves_that_the_emulator_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = parity(capsys, mission(tmp_path), 2, "qemu-m55")
     proof = result["targets"]["qemu-m55"]["target"]

@@ -1,5 +1,7 @@
 """Crop and scale: exact area averages, whatever the sizes."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -97,6 +99,44 @@ def test_the_crop_is_centred_and_has_the_outputs_aspect(width, height, out_w, ou
     exact_w, exact_h = min(width, height * out_w / out_h), min(height, width * out_h / out_w)
     assert abs(rect.width - max(exact_w, 1)) <= 0.5
     assert abs(rect.height - max(exact_h, 1)) <= 0.5
+
+
+def tiles(whole, across, down):
+    """All parts of `whole`, as the flight code cuts them."""
+    rect, out = ffi.new("fk_rect *", whole), ffi.new("fk_rect *")
+    for index in range(across * down):
+        assert lib.fk_camera_tile(out, rect, across, down, index) == 0
+        yield out.x, out.y, out.width, out.height
+
+
+@given(
+    whole=st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(64, 4096), st.integers(64, 4096)),
+    across=st.integers(1, 16),
+    down=st.integers(1, 16),
+)
+def test_tiles_cover_all_and_share_a_quarter_with_the_next(whole, across, down):
+    x, y, width, height = whole
+    parts = list(tiles(whole, across, down))
+    for side, begin, size, count, step in ((0, x, width, across, 1), (1, y, height, down, across)):
+        starts = [parts[i * step][side] for i in range(count)]
+        length = parts[0][side + 2]
+        assert all(part[side + 2] == length for part in parts)
+        assert starts[0] == begin
+        assert starts[-1] + length == begin + size
+        assert abs(length - size / (1 + 0.75 * (count - 1))) <= 1
+        for here, after in pairwise(starts):
+            assert abs((here + length - after) / length - 0.25) <= 2.5 / length
+    assert parts == [
+        (parts[i % across][0], parts[i - i % across][1], *parts[0][2:]) for i in range(across * down)
+    ]
+
+
+def test_a_tile_that_is_not_there_is_refused():
+    out = ffi.new("fk_rect *", (7, 7, 7, 7))
+    whole = ffi.new("fk_rect *", (0, 0, 10, 10))
+    for across, down, index in [(0, 1, 0), (1, 0, 0), (2, 2, 4), (256, 1, 0), (1, 256, 0), (14, 1, 0)]:
+        assert lib.fk_camera_tile(out, whole, across, down, index) == lib.FK_ERR_INVAL
+        assert (out.x, out.y, out.width, out.height) == (7, 7, 7, 7)
 
 
 def test_stretch_shows_the_whole_frame():

@@ -71,6 +71,39 @@ def test_every_frame_has_one_decision_and_one_packet_that_says_the_same(
         assert parsed.data == record.decision
 
 
+@pytest.mark.parametrize("name", ["person_96", "person_grid"])
+def test_the_surest_tile_is_what_a_camera_that_sees_only_it_would_say(
+    flown: tuple[bytes, bytes, list[Frame]], name: str
+) -> None:
+    """Frames of 160 x 120 in 2 x 2 parts: 160 / 1.75 = 91 wide, 120 / 1.75 = 68 high."""
+    policy, _, frames = flown
+    image = model.load(ROOT / "models" / "trained" / f"{name}.tflite").image
+    classes = Policy.parse(policy).classes
+    classes[0]["index"] = {"person_96": 1, "person_grid": 0}[name]
+    policy = resealed(policy, classes=classes)
+    corners = [(0, 0), (69, 0), (0, 52), (69, 52)]
+    tiled = Pipeline(resealed(policy, tiles_across=2, tiles_down=2), image, LARGE)
+    looks = [
+        Pipeline(resealed(policy, crop={"x": x, "y": y, "width": 91, "height": 68}), image, LARGE)
+        for x, y in corners
+    ]
+    won = set()
+    for frame in frames[:24]:
+        alone = [look.frame(frame) for look in looks]
+        decision = tiled.frame(frame)
+        best = max(range(4), key=lambda i: alone[i].score)
+        assert decision.score == alone[best].score
+        if decision.reason not in (Reason.KEPT, Reason.LOW_SCORE):
+            continue
+        won.add(best)
+        if name == "person_grid":
+            assert decision.box == alone[best].box
+        else:  # it names no place, so the tile is where it saw it
+            sides = np.array(decision.box) * (160, 120, 160, 120) / 65535
+            np.testing.assert_allclose(sides, [*corners[best], 91, 68], atol=0.01)
+    assert len(won) > 2, "the tiles were meant to differ"
+
+
 def test_a_full_flash_holds_the_most_valuable_frames_and_sends_the_best_first(
     flown: tuple[bytes, bytes, list[Frame]],
 ) -> None:
@@ -89,16 +122,20 @@ def test_a_full_flash_holds_the_most_valuable_frames_and_sends_the_best_first(
     assert np.mean([f.value for f in sent]) > np.mean([d.value for d in left_out])
 
 
+def resealed(policy: bytes, **fields: object) -> bytes:
+    """The policy with some fields changed, and its CRC."""
+    body = Policy.build(Policy.parse(policy) | fields)[:-2]
+    return bytes(body + crc_hqx(body, 0xFFFF).to_bytes(2, "big"))
+
+
 def with_quotas(policy: bytes, **quotas: tuple[int, int]) -> bytes:
     """Both classes wanted, people worth more, with (floor, ceiling) of each."""
-    fields = Policy.parse(policy)
-    fields.class_count = 2
+    classes = Policy.parse(policy).classes
     for i, (name, weight) in enumerate((("empty", 1), ("person", 257))):
         floor, ceiling = quotas.get(name, (0, 0))
         row = {"index": i, "threshold": 60 * i, "weight": weight, "floor": floor, "ceiling": ceiling}
-        fields.classes[i].update(row)
-    body = Policy.build(fields)[:-2]
-    return bytes(body + crc_hqx(body, 0xFFFF).to_bytes(2, "big"))
+        classes[i].update(row)
+    return resealed(policy, class_count=2, classes=classes)
 
 
 def held(pipeline: Pipeline, decisions: list[Decision]) -> list[int]:

@@ -20,6 +20,12 @@ typedef enum {
  * rounded to nearest, at least 1; an odd remainder goes to the right or below. */
 int fk_camera_crop(fk_rect *crop, const fk_frame *f, int fit, uint16_t out_w, uint16_t out_h);
 
+/* Part `index` of `whole`, counted row by row, when across x down equal parts cover it and
+ * each shares a quarter of its side with the next: an object that one part cuts is whole in
+ * its neighbour. Sides round down, the last part ends where `whole` ends. Returns 0, or
+ * FK_ERR_INVAL for no part of that number or one that would have no pixel. */
+int fk_camera_tile(fk_rect *tile, const fk_rect *whole, unsigned across, unsigned down, unsigned index);
+
 /* Makes `mask` black in the frame buffer itself, so that nothing behind the camera
  * can show it. Returns 0, or FK_ERR_INVAL for a mask that is not inside the frame or
  * cuts a pair of YUYV (x and width are even there); nothing is written then. */

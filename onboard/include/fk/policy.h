@@ -7,7 +7,7 @@
 
 #include "fk/frame.h"
 
-enum { FK_POLICY_CLASSES_MAX = 8, FK_POLICY_MASKS_MAX = 4 };
+enum { FK_POLICY_CLASSES_MAX = 8, FK_POLICY_MASKS_MAX = 4, FK_POLICY_TILES_MAX = 16 /* a side */ };
 
 /* A class worth keeping. */
 typedef struct {
@@ -22,6 +22,8 @@ typedef struct {
     /* camera */
     uint16_t width, height;       /* pixels of a frame                              */
     fk_rect  crop;                /* what the network sees; width 0 = all of it     */
+    uint8_t  tiles_across;        /* 1..FK_POLICY_TILES_MAX: it sees that in so many */
+    uint8_t  tiles_down;          /* parts, as fk_camera_tile cuts them: one run each */
     uint8_t  pixel_format;        /* fk_pixel_format                                */
     uint8_t  mask_count;          /* 0..FK_POLICY_MASKS_MAX                         */
     fk_rect  masks[FK_POLICY_MASKS_MAX]; /* made black before anything looks         */

@@ -146,24 +146,26 @@
 #define FK_POLICY_CROP_Y                     13u /* 2 B: upper edge */
 #define FK_POLICY_CROP_WIDTH                 15u /* 2 B: pixels */
 #define FK_POLICY_CROP_HEIGHT                17u /* 2 B: pixels */
-#define FK_POLICY_PIXEL_FORMAT               19u /* 1 B: 0 GRAY8, 1 RGB565LE, 2 RGB565BE, 3 YUYV, 4 RGB888 */
-#define FK_POLICY_DARK_BELOW                 20u /* 1 B: 95th percentile of brightness under it: too dark; 0 = never */
-#define FK_POLICY_BRIGHT_ABOVE               21u /* 1 B: 5th percentile of brightness over it: overexposed; 255 = never */
-#define FK_POLICY_CONTRAST_BELOW             22u /* 1 B: 95th less 5th percentile under it: blank; 0 = never */
-#define FK_POLICY_JPEG_QUALITY               23u /* 1 B: 1..100 */
-#define FK_POLICY_JPEG_MODE                  24u /* 1 B: 0 greyscale, 1 colour 4:2:0 */
-#define FK_POLICY_RESTART_INTERVAL           25u /* 2 B: MCUs between restart markers, 0 = none */
-#define FK_POLICY_PICTURE_BYTES_MAX          27u /* 4 B: a larger picture is not kept */
-#define FK_POLICY_RECORD_APID                31u /* 2 B: of decision records, 0..2046 */
-#define FK_POLICY_IMAGE_APID                 33u /* 2 B: of frames and their chunks, 0..2046, another */
-#define FK_POLICY_CHUNK_BYTES                35u /* 2 B: bytes of a picture in one packet */
-#define FK_POLICY_CLASS_COUNT                37u /* 1 B: 1..8: how many of the classes count */
-#define FK_POLICY_CLASSES                    38u /* 96 B: those that do not count are all 0 */
-#define FK_POLICY_AUDIT_EVERY               134u /* 2 B: of so many frames one leaves a thumbnail, kept or not; 0 = none */
-#define FK_POLICY_MASK_COUNT                136u /* 1 B: 0..4: how many of the masks count */
-#define FK_POLICY_MASKS                     137u /* 32 B: made black in the frame buffer; those that do not count are all 0 */
-#define FK_POLICY_CRC16                     169u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
-#define FK_POLICY_BYTES                     171u /* in all */
+#define FK_POLICY_TILES_ACROSS               19u /* 1 B: 1..16: overlapping parts of that, side by side, each of which the network looks at */
+#define FK_POLICY_TILES_DOWN                 20u /* 1 B: 1..16: rows of such parts; the surest counts */
+#define FK_POLICY_PIXEL_FORMAT               21u /* 1 B: 0 GRAY8, 1 RGB565LE, 2 RGB565BE, 3 YUYV, 4 RGB888 */
+#define FK_POLICY_DARK_BELOW                 22u /* 1 B: 95th percentile of brightness under it: too dark; 0 = never */
+#define FK_POLICY_BRIGHT_ABOVE               23u /* 1 B: 5th percentile of brightness over it: overexposed; 255 = never */
+#define FK_POLICY_CONTRAST_BELOW             24u /* 1 B: 95th less 5th percentile under it: blank; 0 = never */
+#define FK_POLICY_JPEG_QUALITY               25u /* 1 B: 1..100 */
+#define FK_POLICY_JPEG_MODE                  26u /* 1 B: 0 greyscale, 1 colour 4:2:0 */
+#define FK_POLICY_RESTART_INTERVAL           27u /* 2 B: MCUs between restart markers, 0 = none */
+#define FK_POLICY_PICTURE_BYTES_MAX          29u /* 4 B: a larger picture is not kept */
+#define FK_POLICY_RECORD_APID                33u /* 2 B: of decision records, 0..2046 */
+#define FK_POLICY_IMAGE_APID                 35u /* 2 B: of frames and their chunks, 0..2046, another */
+#define FK_POLICY_CHUNK_BYTES                37u /* 2 B: bytes of a picture in one packet */
+#define FK_POLICY_CLASS_COUNT                39u /* 1 B: 1..8: how many of the classes count */
+#define FK_POLICY_CLASSES                    40u /* 96 B: those that do not count are all 0 */
+#define FK_POLICY_AUDIT_EVERY               136u /* 2 B: of so many frames one leaves a thumbnail, kept or not; 0 = none */
+#define FK_POLICY_MASK_COUNT                138u /* 1 B: 0..4: how many of the masks count */
+#define FK_POLICY_MASKS                     139u /* 32 B: made black in the frame buffer; those that do not count are all 0 */
+#define FK_POLICY_CRC16                     171u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
+#define FK_POLICY_BYTES                     173u /* in all */
 
 /* PolicyClass: docs/SPEC.md */
 #define FK_POLICY_CLASS_INDEX                 0u /* 1 B: output of the model */

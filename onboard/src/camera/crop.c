@@ -28,3 +28,33 @@ int fk_camera_crop(fk_rect *crop, const fk_frame *f, int fit, uint16_t out_w, ui
     crop->y = (uint16_t)((f->height - crop->height) / 2);
     return FK_OK;
 }
+
+/* Length of one of `count` parts of `whole` that overlap by a quarter: the first adds all
+ * of it, every other three quarters. */
+static uint32_t part_length(uint32_t whole, uint32_t count)
+{
+    return whole * 4 / (3 * count + 1);
+}
+
+/* Where part `i` of `count` begins, from 0 to `whole - length`. */
+static uint32_t part_start(uint32_t whole, uint32_t length, uint32_t count, uint32_t i)
+{
+    return count == 1 ? 0 : (whole - length) * i / (count - 1);
+}
+
+int fk_camera_tile(fk_rect *tile, const fk_rect *whole, unsigned across, unsigned down, unsigned index)
+{
+    if (across == 0 || across > UINT8_MAX || down == 0 || down > UINT8_MAX || index >= across * down)
+        return FK_ERR_INVAL;
+    uint32_t width = part_length(whole->width, across);
+    uint32_t height = part_length(whole->height, down);
+    if (width == 0 || height == 0)
+        return FK_ERR_INVAL;
+    *tile = (fk_rect){
+        .x = (uint16_t)(whole->x + part_start(whole->width, width, across, index % across)),
+        .y = (uint16_t)(whole->y + part_start(whole->height, height, down, index / across)),
+        .width = (uint16_t)width,
+        .height = (uint16_t)height,
+    };
+    return FK_OK;
+}
