@@ -14,8 +14,8 @@ uint32_t fk_store_limit(const fk_store *store)
     uint32_t kept_free = (1u + store->spare + cfg->log_segments) * largest +
                          (store->segment_count - store->retired) *
                              fk_store_grains(store, FK_RECORD);
-    if (store->usable <= kept_free)
-        return 0;
+    if (store->usable <= kept_free) /* what is left when many have failed */
+        return store->retired > 0 ? store->usable / 8 : 0;
     return (uint32_t)((uint64_t)(store->usable - kept_free) * fill / 256);
 }
 
@@ -165,10 +165,14 @@ static uint32_t choose(fk_store *store)
     uint32_t spread = store->cfg->wear_spread ? store->cfg->wear_spread : 32;
     uint32_t best = FK_NO_SEGMENT, least = UINT32_MAX, best_wear = 0;
     uint32_t cold = FK_NO_SEGMENT, least_wear = UINT32_MAX, most_wear = 0;
+    uint32_t room = fk_store_room(&store->heads[FK_HEAD_MARKS]); /* for marks */
+    for (uint32_t i = 0; i < store->segment_count; i++)
+        if (fk_store_state(store, i) == FK_STATE_CLEAN && fk_store_first(store, i) > room)
+            room = fk_store_first(store, i);
     store->coldest = FK_NO_SEGMENT;
     for (uint32_t i = 0; i < store->segment_count; i++) {
         const fk_store_segment *s = &store->segments[i];
-        uint32_t wear = fk_store_wear(store, i), load = s->live, room = 0;
+        uint32_t wear = fk_store_wear(store, i), load = s->live;
         if (fk_store_state(store, i) == FK_STATE_RETIRED)
             continue;
         if (wear > most_wear)
@@ -179,11 +183,9 @@ static uint32_t choose(fk_store *store)
         }
         if (!fk_store_is_victim(store, i))
             continue;
-        if (s->flags & FK_HAS_MARKS) {
+        if (s->flags & FK_HAS_MARKS)
             load = (uint32_t)carry_marks(store, i, 1);
-            room = fk_store_room(&store->heads[FK_HEAD_MARKS]);
-        }
-        if (load > room && store->pool_count == 0)
+        if (s->flags & FK_HAS_MARKS ? load > room : load > 0 && store->pool_count == 0)
             continue; /* nowhere to move it */
         if (s->flags & FK_OLD_COPY)
             return i;
