@@ -143,7 +143,6 @@ typedef struct {
     uint8_t  levelling;       /* a cold segment is being moved                           */
     uint8_t  saved;           /* clean records that know that top_id is taken            */
     uint8_t  idled;           /* fk_store_idle was called since the last append           */
-    uint8_t  uncounted;       /* live counts are to be made anew                        */
     uint8_t  unsaved;         /* a segment was retired, and no mark says so yet           */
     uint8_t  lost_notes;      /* of mount: not all marks are noted                       */
     int8_t   write_error;     /* fk_err: the first since the last flush                  */

@@ -72,11 +72,17 @@ void fk_store_slot_remove(fk_store *store, fk_store_slot *slot)
     *slot = store->slots[fk_store_slots_used(store)];
 }
 
-void fk_store_haunt(fk_store *store, fk_store_slot *slot)
+static void haunt(fk_store *store, fk_store_slot *slot)
 {
     slot->segment |= FK_SLOT_GHOST;
     store->frames--;
     store->ghosts++;
+}
+
+void fk_store_lose(fk_store *store, fk_store_slot *slot)
+{
+    store->damaged++;
+    haunt(store, slot);
 }
 
 void fk_store_drop_ghosts(fk_store *store, uint32_t segment)
@@ -86,17 +92,14 @@ void fk_store_drop_ghosts(fk_store *store, uint32_t segment)
             fk_store_slot_remove(store, &store->slots[i]);
 }
 
-/* What orders slots, the least first. */
-typedef enum { BY_ID, BEST_FIRST, WORST_FIRST } order;
+/* What orders slots, the least first: their id; or their rank, in which frames that were sent are
+ * below all others, from one end or the other. Equals are ordered by id. */
+typedef enum { WORST_FIRST = 0, BEST_FIRST = 0x1FFFF, BY_ID = 0x20000 } order;
 
 static uint64_t key_of(const fk_store_slot *slot, order by)
 {
-    uint32_t high = 0;
-    if (by == BEST_FIRST) /* what was sent comes last */
-        high = 0xFFFFu - slot->value + (slot->place & FK_SLOT_SENT ? 0x10000u : 0);
-    if (by == WORST_FIRST) /* what was sent goes first */
-        high = slot->value + (slot->place & FK_SLOT_SENT ? 0 : 0x10000u);
-    return (uint64_t)high << 32 | slot_id(slot);
+    uint32_t rank = slot->value + (slot->place & FK_SLOT_SENT ? 0 : 0x10000u);
+    return (uint64_t)(by == BY_ID ? 0 : rank ^ by) << 32 | slot_id(slot);
 }
 
 /* The first after `after` of the frames kept, or NULL. */
@@ -154,36 +157,14 @@ void fk_store_account(fk_store *store, int sign)
     add_live(store, store->hand_segment, one * fk_store_grains(store, beside));
 }
 
-void fk_store_recount(fk_store *store)
-{
-    store->live = 0;
-    memset(store->class_bytes, 0, sizeof store->class_bytes);
-    for (uint32_t i = 0; i < store->segment_count; i++)
-        if (fk_store_state(store, i) == FK_STATE_DATA)
-            store->segments[i].live = 0;
-    for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
-        fk_store_slot *s = &store->slots[i];
-        if (!is_kept(s))
-            continue;
-        if (fk_store_slot_load(store, s) == FK_OK) {
-            fk_store_account(store, 1);
-        } else {
-            fk_store_haunt(store, s);
-            store->damaged++;
-        }
-    }
-}
-
-/* Nothing is written: until its segments are erased the frame may come back
- * after a cut, so its place in the table stays taken. */
+/* Nothing is written: until its segments are erased the frame may come back after a cut, so its
+ * place in the table stays taken. Where its commit cannot be read, what lies in its segments goes
+ * on counting until they are emptied. */
 static void forget(fk_store *store, fk_store_slot *slot)
 {
-    int r = fk_store_slot_load(store, slot);
-    fk_store_haunt(store, slot);
-    if (r == FK_OK)
+    if (fk_store_slot_load(store, slot) == FK_OK)
         fk_store_account(store, -1);
-    else
-        fk_store_recount(store);
+    haunt(store, slot);
 }
 
 int fk_store_evict_one(fk_store *store, const fk_store_offer *offer, int only_class)
@@ -219,12 +200,11 @@ static int chunk_record(fk_store *store, uint32_t index, fk_store_record *r)
     fk_store_start(store, &w, e->segment);
     w.top = e->place;
     int got = fk_store_peek(store, &w, r, NULL);
-    uint32_t kind = r->what & 0xFF;
     if (got < 0)
         return got;
     uint32_t end = (r->at >> 16) + fk_store_grains(store, e->length);
     if (got == 0 || r->id != store->hand.id || r->what >> 16 != e->length ||
-        (r->what >> 8 & 0xFF) != index || kind == FK_STORE_KIND_LOG || kind == FK_STORE_KIND_MARKS ||
+        (r->what >> 8 & 0xFF) != index ||
         end > fk_store_first(store, e->segment)) /* a lie with a right CRC */
         return FK_ERR_CORRUPT;
     r->at = fk_store_address(store, e->segment, r->at >> 16); /* of the payload */
@@ -269,10 +249,8 @@ void fk_store_drop_damaged(fk_store *store)
 {
     for (uint32_t i = fk_store_slots_used(store); i-- > 0;) {
         fk_store_slot *slot = &store->slots[i];
-        if (is_kept(slot) && open_slot(store, slot) < 0) {
+        if (is_kept(slot) && open_slot(store, slot) < 0)
             fk_store_slot_remove(store, slot);
-            store->uncounted = 1;
-        }
     }
 }
 

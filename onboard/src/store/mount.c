@@ -169,8 +169,6 @@ static void apply(fk_store *store, uint32_t id, uint32_t segment, uint32_t lap)
     }
     if (fk_store_slot_load(store, slot) == FK_OK)
         fk_store_account(store, -1);
-    else
-        store->uncounted = 1;
     fk_store_slot_remove(store, slot);
 }
 
@@ -243,10 +241,15 @@ static void settle(fk_store *store, fk_store_slot *slot)
     }
     /* the one in the table is the older, or lies where an erase was cut short and can be
      * read by chance alone */
+    if (readable)
+        fk_store_account(store, -1);
     fk_store_old_copy(store, slot->segment);
-    store->uncounted = 1;
-    if (fk_store_load(store, segment, place) == FK_OK)
-        fk_store_slot_move(store, slot);
+    if (fk_store_load(store, segment, place) < 0 && fk_store_slot_load(store, slot) < 0) {
+        fk_store_slot_remove(store, slot);
+        return;
+    }
+    fk_store_slot_move(store, slot);
+    fk_store_account(store, 1);
 }
 
 static void found_commit(fk_store *store)
@@ -309,9 +312,6 @@ static void read_records(fk_store *store, uint32_t segment)
 
 static void finish(fk_store *store)
 {
-    if (store->uncounted)
-        fk_store_recount(store);
-    store->uncounted = 0;
     fk_store_ring_mount(store);
     for (uint32_t i = 0; i < store->segment_count; i++) {
         uint16_t *flags = &store->segments[i].flags;

@@ -108,9 +108,8 @@ void fk_store_slot_remove(fk_store *store, fk_store_slot *slot);
 void fk_store_slot_move(fk_store *store, fk_store_slot *slot);  /* to the commit in hand */
 uint32_t fk_store_slots_used(const fk_store *store);
 void fk_store_account(fk_store *store, int sign); /* of the frame in hand */
-void fk_store_recount(fk_store *store);
 void fk_store_drop_damaged(fk_store *store); /* reads every frame in the table */
-void fk_store_haunt(fk_store *store, fk_store_slot *slot); /* makes a ghost of it */
+void fk_store_lose(fk_store *store, fk_store_slot *slot); /* it cannot be read any more */
 void fk_store_drop_ghosts(fk_store *store, uint32_t segment);
 /* Verifies a chunk of the frame in hand from its first to its last byte. On the way copies n
  * bytes from `skip` on, or (with `on`) writes all on. */

@@ -46,9 +46,10 @@ static int move_frame(fk_store *store, fk_store_slot *slot, uint32_t victim)
             store, FK_HEAD_FRAMES, store->head_limit,
             ends ? need : fk_store_grains(store, n) + fk_store_grains(store, FK_RECORD));
         if (head == NULL) {
-            r = fk_store_slot_load(store, slot); /* as it was */
-            if (r >= 0)
+            if (fk_store_slot_load(store, slot) >= 0) /* as it was */
                 fk_store_account(store, 1);
+            else
+                fk_store_lose(store, slot);
             return FK_ERR_NOSPC;
         }
         uint16_t segment = head->segment;
@@ -58,7 +59,8 @@ static int move_frame(fk_store *store, fk_store_slot *slot, uint32_t victim)
         int written = fk_store_flush(store);
         if (r < 0) { /* the source cannot be read; what was copied of it is lost */
             head->place = (uint16_t)(head->place + fk_store_grains(store, n));
-            break;
+            fk_store_lose(store, slot);
+            return FK_OK;
         }
         if (written < 0)
             fk_store_fail(store, segment);
@@ -69,11 +71,6 @@ static int move_frame(fk_store *store, fk_store_slot *slot, uint32_t victim)
             last = ends;
             i++;
         }
-    }
-    if (r < 0) {
-        store->damaged++;
-        fk_store_haunt(store, slot);
-        return FK_OK;
     }
     fk_store_slot_move(store, slot);
     fk_store_account(store, 1);
@@ -102,9 +99,7 @@ static int move_all(fk_store *store, uint32_t victim)
         if (slot->segment & FK_SLOT_GHOST)
             continue;
         if (fk_store_slot_load(store, slot) < 0) {
-            store->damaged++;
-            fk_store_haunt(store, slot);
-            fk_store_recount(store);
+            fk_store_lose(store, slot);
         } else if (holds_part(store, victim)) {
             fk_store_old_copy(store, victim); /* until it is erased */
             int r = move_frame(store, slot, victim);
@@ -219,6 +214,9 @@ int fk_store_reclaim(fk_store *store)
     if (r < 0 || ((store->segments[victim].flags & FK_HAS_MARKS) &&
                   carry_marks(store, victim, 0) < 0))
         return 0;
+    /* what frames held that could not be read when they went */
+    store->live -= store->segments[victim].live;
+    store->segments[victim].live = 0;
     fk_store_erase(store, victim); /* a failure retires it, which is progress too */
     return 1;
 }

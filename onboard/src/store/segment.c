@@ -215,13 +215,12 @@ int fk_store_erase(fk_store *store, uint32_t segment)
 int fk_store_open(fk_store *store, fk_store_head *head)
 {
     /* The least worn for what is new; the most worn for what has lain long and will again. */
-    uint32_t best = 0, at = FK_NO_SEGMENT;
+    uint32_t least = UINT32_MAX, at = FK_NO_SEGMENT, flip = store->levelling ? UINT32_MAX : 0;
     for (uint32_t i = 0; i < store->segment_count; i++) {
-        uint32_t wear = fk_store_wear(store, i);
-        if (fk_store_state(store, i) == FK_STATE_CLEAN &&
-            (at == FK_NO_SEGMENT || (store->levelling ? wear > best : wear < best))) {
+        uint32_t wear = fk_store_wear(store, i) ^ flip;
+        if (fk_store_state(store, i) == FK_STATE_CLEAN && wear < least) {
             at = i;
-            best = wear;
+            least = wear;
         }
     }
     if (at == FK_NO_SEGMENT)
