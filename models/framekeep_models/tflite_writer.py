@@ -70,6 +70,9 @@ class _Operator:
     options: dict[str, Any]
 
 
+_Once = dict[tuple[Any, ...], int]  # parts of the file that several tensors point to, by what they hold
+
+
 class Writer:
     """Collects a graph, then turns it into a flatbuffer."""
 
@@ -146,10 +149,12 @@ class Writer:
         builder = flatbuffers.Builder(1024)
         buffers = [self._buffer(builder, b"")]
         tensors = []
+        once: _Once = {}
         for tensor in self._tensors:
             if tensor.data is not None:
                 buffers.append(self._buffer(builder, tensor.data))
-            tensors.append(_write_tensor(builder, tensor, len(buffers) - 1 if tensor.data is not None else 0))
+            buffer = len(buffers) - 1 if tensor.data is not None else 0
+            tensors.append(_write_tensor(builder, tensor, buffer, once))
         names = list(dict.fromkeys(op.name for op in self._operators))
         operators = [_write_operator(builder, op, names.index(op.name)) for op in self._operators]
         graph_parts = (
@@ -220,11 +225,15 @@ def _ints(builder: Any, start: Any, values: Sequence[int]) -> int:
     return int(builder.EndVector())
 
 
-def _write_tensor(builder: Any, tensor: _Tensor, buffer: int) -> int:
-    quantisation = _write_quantisation(builder, tensor) if tensor.scale else None
+def _write_tensor(builder: Any, tensor: _Tensor, buffer: int, once: _Once) -> int:
+    quantisation = _write_quantisation(builder, tensor, once) if tensor.scale else None
     name = builder.CreateString(tensor.name)
-    shape = _ints(builder, tflite.TensorStartShapeVector, tensor.shape)
-    signature = _ints(builder, tflite.TensorStartShapeSignatureVector, tensor.signature)
+    if ("shape", tensor.shape) not in once:
+        once["shape", tensor.shape] = _ints(builder, tflite.TensorStartShapeVector, tensor.shape)
+    shape = once["shape", tensor.shape]
+    signature = (
+        _ints(builder, tflite.TensorStartShapeSignatureVector, tensor.signature) if tensor.signature else 0
+    )
     tflite.TensorStart(builder)
     tflite.TensorAddShape(builder, shape)
     tflite.TensorAddType(builder, _TYPE_OF[tensor.dtype])
@@ -237,20 +246,28 @@ def _write_tensor(builder: Any, tensor: _Tensor, buffer: int) -> int:
     return int(tflite.TensorEnd(builder))
 
 
-def _write_quantisation(builder: Any, tensor: _Tensor) -> int:
+def _write_quantisation(builder: Any, tensor: _Tensor, once: _Once) -> int:
+    """Zero points are eight bytes for each channel, nearly all of them zero, and LiteRT wants as many as
+    there are scales: so tensors with the same ones point to one vector."""
+    whole = ("quantisation", tensor.scale, tensor.zero_point, tensor.axis)
+    if whole in once:
+        return once[whole]
     tflite.QuantizationParametersStartScaleVector(builder, len(tensor.scale))
     for scale in reversed(tensor.scale):
         builder.PrependFloat32(scale)
     scales = builder.EndVector()
-    tflite.QuantizationParametersStartZeroPointVector(builder, len(tensor.zero_point))
-    for zero in reversed(tensor.zero_point):
-        builder.PrependInt64(zero)
-    zeros = builder.EndVector()
+    zeros = ("zero points", tensor.zero_point)
+    if zeros not in once:
+        tflite.QuantizationParametersStartZeroPointVector(builder, len(tensor.zero_point))
+        for zero in reversed(tensor.zero_point):
+            builder.PrependInt64(zero)
+        once[zeros] = builder.EndVector()
     tflite.QuantizationParametersStart(builder)
     tflite.QuantizationParametersAddScale(builder, scales)
-    tflite.QuantizationParametersAddZeroPoint(builder, zeros)
+    tflite.QuantizationParametersAddZeroPoint(builder, once[zeros])
     tflite.QuantizationParametersAddQuantizedDimension(builder, tensor.axis)
-    return int(tflite.QuantizationParametersEnd(builder))
+    once[whole] = int(tflite.QuantizationParametersEnd(builder))
+    return once[whole]
 
 
 def _write_operator(builder: Any, operator: _Operator, code: int) -> int:

@@ -74,6 +74,20 @@ def test_litert_and_tflite_micro_load_every_operator(operator: str) -> None:
         assert len(runtime.outputs(case.inputs[0])) == len(runtime.model.outputs)
 
 
+def test_zero_points_alike_are_written_once_and_read_back_for_each_tensor() -> None:
+    def built(tensors: int) -> bytes:
+        net = Writer()
+        scales = [np.linspace(0.1, 0.2 + k, 64) for k in range(tensors)]
+        weights = [net.constant(np.full((64, 1), k, np.int8), scale=s) for k, s in enumerate(scales)]
+        return net.build([weights[0]], [weights[0]])
+
+    one, two = built(1), built(2)
+    assert len(two) - len(one) < 64 + 64 * 4 + 64 * 8  # values, scales; no second vector of eight bytes each
+    for tensor in load(two).tensors:
+        assert list(tensor.zero_point) == [0] * 64
+        assert len(set(tensor.scale)) == 64
+
+
 def test_constants_are_aligned_for_kernels_that_read_int32_in_place() -> None:
     net, x, y = small()
     blob = net.build([x], [y])
