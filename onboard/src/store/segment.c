@@ -215,10 +215,10 @@ int fk_store_erase(fk_store *store, uint32_t segment)
 int fk_store_open(fk_store *store, fk_store_head *head)
 {
     /* The least worn for what is new; the most worn for what has lain long and will again. */
-    uint32_t least = UINT32_MAX, at = FK_NO_SEGMENT, flip = store->levelling ? UINT32_MAX : 0;
+    uint32_t least = 0, at = FK_NO_SEGMENT, flip = store->levelling ? UINT32_MAX : 0;
     for (uint32_t i = 0; i < store->segment_count; i++) {
         uint32_t wear = fk_store_wear(store, i) ^ flip;
-        if (fk_store_state(store, i) == FK_STATE_CLEAN && wear < least) {
+        if (fk_store_state(store, i) == FK_STATE_CLEAN && (at == FK_NO_SEGMENT || wear < least)) {
             at = i;
             least = wear;
         }
