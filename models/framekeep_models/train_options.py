@@ -61,6 +61,7 @@ class Recipe:
     fit: FitConfig
     tests: Callable[[Options], dict[str, Sequence[Picture]]] = lambda _: {}  # looked at once, at the end
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # test: how the card parts it
+    many_looks: bool = False  # the threshold from validation pictures in all orientations, also spoiled
     taught_by: str = ""
     limits: str = ""
 

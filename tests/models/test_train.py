@@ -12,12 +12,13 @@ pytest.importorskip("torch", reason="training is an extra: pip install 'framekee
 import torch
 from framekeep_models import nets
 from framekeep_models.cli import main
-from framekeep_models.data import DataError
+from framekeep_models.data import DataError, Picture
 from framekeep_models.data_crops import Pool
 from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_metrics import auc
 from framekeep_models.train import train
 from framekeep_models.train_export import int8_scores
+from framekeep_models.train_judge import many_looks, threshold_of
 from framekeep_models.train_loop import targets
 from framekeep_models.train_options import Options
 from framekeep_models.train_tasks import recipe_for
@@ -109,6 +110,29 @@ def test_targets_blend_boxes_and_teachers() -> None:
     aim, weight = targets(pool, hard_share=0.4)
     assert aim.tolist() == pytest.approx([0.4 * 1 + 0.6 * 0.5, 0.0, 0.7, 0.0])
     assert weight.tolist() == [1, 1, 1, 0]
+
+
+class Brightness:
+    """Stands in for a model: the mean of the picture, and lower where a camera fault darkens it."""
+
+    def score(self, image: np.ndarray) -> int:
+        return round(float(image.mean()))
+
+
+def test_the_threshold_of_many_looks_lies_between_both_kinds(tmp_path: Path) -> None:
+    pictures = []
+    for k, level in enumerate((40, 60, 160, 200)):
+        path = tmp_path / f"{k}.png"
+        Image.new("RGB", (24, 24), (level, level, level)).save(path)
+        pictures.append(Picture(path, int(level > 100), "val", "", ""))
+    looks = many_looks(Brightness(), pictures)  # type: ignore[arg-type]
+    assert looks.shape == (4, 16)
+    assert np.array_equal(looks[:, :8], np.repeat([[40], [60], [160], [200]], 8, 1))
+    assert np.abs(looks[:, 8:] - looks[:, :8]).max() > 5
+    recipe = recipe_for("ship_80", Options(tmp_path))
+    seen = threshold_of(recipe, Brightness(), pictures, looks[:, 0])  # type: ignore[arg-type]
+    right = [((looks >= t) == (np.arange(4) > 1)[:, None]).sum() for t in range(1, 256)]
+    assert ((looks >= seen) == (np.arange(4) > 1)[:, None]).sum() == max(right)
 
 
 def small_chain() -> nn.Sequential:
