@@ -46,7 +46,8 @@ PlanetScope's, published by Planet Team (Open California) and the author of Ship
 The threshold is the one most often right on the validation chips in their eight orientations, as they are and
 spoiled (8,608 looks). That rule came second: the first took the threshold best on the 538 chips as they are,
 133, had 94.9 % on the test, and was given up because its best is a matter of a few chips and of clean
-pictures only. The test had been looked at by then, though not in choosing the number."""
+pictures only. The test, with what other thresholds give there, had been looked at by then; the number itself
+comes from validation alone."""
 SHIP_LIMITS = """\
 Ships in dense rows at a quay, dark ones on dark water and small boats among piers are often missed; rafts,
 containers on a quay and single roofs are taken for ships now and then. At 3 m a pixel it ranks as well, but
