@@ -106,19 +106,22 @@ SHELF = GridRecipe(
     labels=("empty",),
     shape=GridShape(224, 224, 8),
     kind="cover",
-    draws=lambda o: [Draw(p, 1, 0.45) for p in boxes_of("retail_shelf")(o, "train")],
-    cutting=Cutting(near=0.5, spoiled=0.3),
-    fit=GridFit(steps=1000, average=0.995),
+    draws=lambda o: [Draw(p, 1, 0.35) for p in boxes_of("retail_shelf")(o, "train")],
+    cutting=Cutting(near=0.5, mosaic=0.15, spoiled=0.4),
+    fit=GridFit(steps=2000, average=0.998),
     held=boxes_of("retail_shelf"),
     widths=GridWidths(at_8=48),
     parts=(170, 235),
     limits="""\
 The pictures are SKU-110K's, offered for academic, non-commercial use, with labels of no stated licence; what
 counts as an empty place varies in them, and none shows a full shelf. Spearman is the figure to read: rank
-correlation of the mean cell with the share of the picture that the labels call empty. On validation it is
-0.69 when each picture is looked at once, as a whole, and 0.81 in parts of two sizes; 38 pictures leave wide
-intervals, and the aim of 0.7 lies within that of the test. A second run (crops of 0.35 to 0.75 of the
-picture, 1,500 steps), not shipped, had 0.82 on validation, 0.62 on the test: so much is chance.""",
+correlation of the mean cell with the share of the picture that the labels call empty. The aim of 0.7 lies
+within the interval of the test, which its 38 pictures leave wide. This recipe was chosen on 139 pictures (a
+third of the training split, not learned from, and validation): there it has 0.812 (0.745 .. 0.859), looked at
+once as a whole 0.776. The recipe before it (half the steps, crops of 0.45 and more, no mosaics) had 0.789
+(0.713 .. 0.845); the difference is above nil in 92 % of draws. Draws of 38 of those pictures give 0.69 to
+0.89: the test is harder than chance makes it, for the recipe before (0.67 there) and a third (0.62)
+too.""",
 )
 PERSON = GridRecipe(
     name="person_grid",
