@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from framekeep_models.data import Box
 from framekeep_models.data_crops import F32, U8, Draw, Window, read_rgb, shrink, spoil
+from framekeep_models.data_moored import boats_of, moor
 
 GridKind = Literal["centres", "cover"]
 
+WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
 DIP = 0.95  # of a summit's score: a saddle below it parts the summit from a higher one
 INSIDE = 0.4  # a box with less of it inside the window is neither wanted nor held against the network
 
@@ -114,6 +117,9 @@ class Cutting:
     mosaic: float = 0.0  # share of the inputs that are four crops
     turns: bool = False  # quarter turns as well as mirroring: cameras that look straight down
     spoiled: float = 0.3  # share of the crops with faults of a cheap camera
+    sides: tuple[float, float] | None = None  # pixels of the input that the box a window is near to spans
+    choice: int = 1  # windows near no box, of which the most varied is taken: land and quays more than water
+    moored: float = 0.0  # share of the crops that get a row of boats pasted in
 
 
 class GridCrops:
@@ -129,6 +135,9 @@ class GridCrops:
         self.make = centre_target if kind == "centres" else cover_target
         self.rng = np.random.default_rng(seed)
         self.sources = [read_rgb(d.picture.path) for d in draws]
+        self.boats = [
+            b for s, d in zip(self.sources, draws, strict=True) for b in boats_of(s, d.picture.boxes or ())
+        ]
         weights = np.array([d.crops for d in draws], np.float64)
         self.chances = weights / weights.sum()
 
@@ -165,13 +174,22 @@ class GridCrops:
         high, wide = source.shape[:2]
         boxes = draw.picture.boxes or ()
         near = boxes[int(rng.integers(len(boxes)))] if boxes and rng.random() < self.cutting.near else None
-        window = random_window(
-            rng, (wide, high), (width, height), (draw.smallest, self.cutting.largest), near
+        share = draw.smallest, self.cutting.largest
+        if near is not None and self.cutting.sides:
+            side = (near[2] * wide * near[3] * high) ** 0.5 * width / min(wide, high)
+            share = fitting(rng, side, self.cutting.sides, share)
+        windows = [
+            random_window(rng, (wide, high), (width, height), share, near)
+            for _ in range(1 if near is not None else self.cutting.choice)
+        ]
+        window = max(
+            windows, key=lambda w: source[within(w, wide, high)][::4, ::4].std() if windows[1:] else 0
         )
-        x, y = round(window[0] * wide), round(window[1] * high)
-        w, h = max(1, round(window[2] * wide)), max(1, round(window[3] * high))
-        image = shrink(source[y : y + h, x : x + w], width, height)
+        image = shrink(source[within(window, wide, high)], width, height)
         aim, sure = self.make(boxes, window, cells)
+        if self.cutting.moored and self.boats and rng.random() < self.cutting.moored:
+            image, added = moor(image, self.boats, rng)
+            aim, sure = with_added(aim, sure, *self.make(added, WHOLE, cells))
         if rng.random() < 0.5:
             image, aim, sure = image[:, ::-1], aim[:, ::-1], sure[:, ::-1]
         if self.cutting.turns:
@@ -180,13 +198,36 @@ class GridCrops:
         return image, aim, sure
 
 
+def with_added(aim: F32, sure: F32, new: F32, known: F32) -> tuple[F32, F32]:
+    """Targets of a crop that got more objects on top."""
+    return np.maximum(aim, new), np.where(new > 0.999, 1, np.minimum(sure, known)).astype(np.float32)
+
+
+def fitting(
+    rng: np.random.Generator, side: float, sides: tuple[float, float], share: tuple[float, float]
+) -> tuple[float, float]:
+    """The share of the picture that makes a box some size between `sides` in the input, where it is `side`
+    pixels if the whole is seen: all objects are shown at all sizes that the network is to know, evenly over
+    octaves."""
+    input_side = float(np.exp(rng.uniform(np.log(sides[0]), np.log(sides[1]))))
+    chosen = float(np.clip(side / input_side, *share))
+    return chosen, chosen
+
+
+def within(window: Window, wide: int, high: int) -> tuple[slice, slice]:
+    """Rows and columns of a picture of this size."""
+    x, y = round(window[0] * wide), round(window[1] * high)
+    w, h = max(1, round(window[2] * wide)), max(1, round(window[3] * high))
+    return slice(y, y + h), slice(x, x + w)
+
+
 def light(image: U8, rng: np.random.Generator) -> U8:
     """Brightness, contrast and colour a little off, by one table for each channel."""
     mean = float(image.mean())
     gain = rng.uniform(0.7, 1.3) * rng.uniform(0.92, 1.08, 3)
     levels = (np.arange(256)[:, None] - mean) * gain + mean * rng.uniform(0.7, 1.3)
     table = np.clip(levels, 0, 255).astype(np.uint8)
-    return np.stack([table[image[..., c], c] for c in range(3)], axis=2)
+    return np.asarray(cv2.LUT(np.ascontiguousarray(image), table[None]), np.uint8)
 
 
 def random_window(

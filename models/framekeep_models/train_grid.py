@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -34,6 +35,9 @@ def cover_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor)
     return cells + 10 * ((said + 1e-3).sqrt() - (true + 1e-3).sqrt()).square().mean()
 
 
+SAVED_EVERY = 500  # steps
+
+
 @dataclass(frozen=True, slots=True)
 class GridFit:
     """How long and how fast a grid network learns."""
@@ -52,11 +56,15 @@ def fit_grid(
     crops: GridCrops,
     kind: GridKind,
     fit: GridFit,
+    *,
     report: Callable[[int, float, nn.Module], None],
+    saved: Path | None = None,
 ) -> nn.Module:
     """Trains the whole network on crops cut as it goes, and returns the averaged one.
 
-    Convolutions run in bfloat16: twice as fast where the processor has units for it.
+    Convolutions run in bfloat16: twice as fast where the processor has units for it. What was reached is kept
+    in the file `saved` now and then; where that file is there already, training goes on from it, to the same
+    end.
     """
     loss_of = centre_loss if kind == "centres" else cover_loss
     net.to(memory_format=torch.channels_last)
@@ -64,8 +72,10 @@ def fit_grid(
     kept = copy.deepcopy(net)
     rule = torch.optim.AdamW(net.parameters(), lr=fit.rate, weight_decay=fit.decay)
     rates = torch.optim.lr_scheduler.OneCycleLR(rule, fit.rate, total_steps=fit.steps + 1, pct_start=0.1)
+    state = GridState(net, kept, rule, rates, crops)
+    begun = state.load(saved) if saved is not None and saved.is_file() else 0
     losses = []
-    for step in range(1, fit.steps + 1):
+    for step in range(begun + 1, fit.steps + 1):
         pool = crops.batch(fit.batch)
         x = to_input(pool.images)
         with torch.autocast("cpu", torch.bfloat16):
@@ -81,7 +91,39 @@ def fit_grid(
         if step % (fit.steps // fit.looks) == 0:
             report(step, float(np.mean(losses)), kept)
             losses.clear()
+        if saved is not None and (step % SAVED_EVERY == 0 or step == fit.steps):
+            state.save(saved, step)
     return kept.eval()
+
+
+@dataclass(frozen=True, slots=True)
+class GridState:
+    """All that training on depends on."""
+
+    net: nn.Module
+    kept: nn.Module
+    rule: torch.optim.Optimizer
+    rates: torch.optim.lr_scheduler.LRScheduler
+    crops: GridCrops
+
+    def save(self, path: Path, step: int) -> None:
+        beside = path.with_suffix(".part")
+        torch.save(
+            {
+                "step": step,
+                "parts": [p.state_dict() for p in (self.net, self.kept, self.rule, self.rates)],
+                "draws": self.crops.rng.bit_generator.state,
+            },
+            beside,
+        )
+        beside.replace(path)
+
+    def load(self, path: Path) -> int:
+        state = torch.load(path, weights_only=True)
+        for part, values in zip((self.net, self.kept, self.rule, self.rates), state["parts"], strict=True):
+            part.load_state_dict(values)
+        self.crops.rng.bit_generator.state = state["draws"]
+        return int(state["step"])
 
 
 def grids(net: nn.Module, images: U8, batch: int = 64) -> Floats:

@@ -58,9 +58,10 @@ def boxes_of(folder: str) -> Callable[[Options, str], list[Picture]]:
 
 
 def ship_draws(options: Options) -> list[Draw]:
-    """Two harbours hold a fifth of all boats: scenes are cut by the root of their boats' number."""
+    """Two harbours hold a fifth of all boats, most scenes one boat: scenes are cut more often for more boats,
+    though not in proportion."""
     scenes = boxes_of("sat_ships_scenes")(options, "train")
-    return [Draw(p, round(10 * max(1, len(p.boxes or ())) ** 0.5), 0.25) for p in scenes]
+    return [Draw(p, round(10 * max(1, len(p.boxes or ())) ** 0.75), 0.12) for p in scenes]
 
 
 SHIP = GridRecipe(
@@ -70,10 +71,19 @@ SHIP = GridRecipe(
     shape=GridShape(192, 192, 4),
     kind="centres",
     draws=ship_draws,
-    cutting=Cutting(largest=0.85, near=0.6, mosaic=0.4, turns=True, spoiled=0.25),
-    fit=GridFit(steps=6400),
+    cutting=Cutting(
+        largest=0.95,
+        near=0.6,
+        mosaic=0.25,
+        turns=True,
+        spoiled=0.25,
+        sides=(5, 110),
+        choice=2,
+        moored=0.25,
+    ),
+    fit=GridFit(steps=10000, average=0.9995, looks=8),
     held=boxes_of("sat_ships_scenes"),
-    parts=(150, 205, 300, 512),
+    parts=(75, 100, 150, 205, 300, 512),
     alarms=0.5,
     licence="CC BY 4.0",
     limits="""\
@@ -174,8 +184,11 @@ def train_grid(
             f"spearman {spearman(covered(held), np.array([v.cover for v in looks])):.3f}"
         )
 
-    kept = fit_grid(net, crops, recipe.kind, fit, report)
+    out.mkdir(parents=True, exist_ok=True)
+    saved = out / f"{recipe.name}.training"
+    kept = fit_grid(net, crops, recipe.kind, fit, report=report, saved=saved)
     facts = finish_grid(recipe, options, out, net=kept, calibration=crops.batch(256).images, command=command)
+    saved.unlink()
     say(f"{clock} done: {facts['summary']}")
     return facts
 
