@@ -12,8 +12,10 @@ from framekeep_models.data_grid import (
     GridShape,
     centre_target,
     cover_target,
+    fitting,
     peaks,
 )
+from framekeep_models.data_moored import boats_of, moor
 from framekeep_models.evaluate_grid import (
     Scene,
     at_threshold,
@@ -229,7 +231,7 @@ def test_a_toy_detector_learns_and_flies(tmp_path: Path) -> None:
         crops,
         "centres",
         fit,
-        lambda _s, loss, _n: losses.append(loss),
+        report=lambda _s, loss, _n: losses.append(loss),
     )
     assert losses[-1] < losses[0] / 3
     pool = crops.batch(100)
@@ -242,9 +244,78 @@ def test_a_toy_detector_learns_and_flies(tmp_path: Path) -> None:
     assert np.abs(flight.grid(image) / 256 - grids(kept, image[None])[0]).max() < 0.15  # quantisation's share
 
 
+def test_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped after its seventh step of twelve, when six were kept, it ends at the same weights."""
+    torch = pytest.importorskip("torch", reason="training is an extra: pip install 'framekeep[train]'")
+    from framekeep_models import train_grid
+    from framekeep_models.train_grid_net import GridNet, GridWidths
+    from framekeep_models.train_loop import seed_all
+
+    monkeypatch.setattr(train_grid, "SAVED_EVERY", 3)
+    draws = [Draw(p, 1, 0.6) for p in dots(tmp_path / "train", 8)]
+
+    def weights(stop: int | None, saved: Path | None) -> list[torch.Tensor]:
+        seed_all(1)
+        crops = GridCrops(draws, GridShape(64, 64, 4), "centres", Cutting(mosaic=0.2), seed=1)
+        net = GridNet(GridWidths(8, 8, 16, 16, 16, 16), 4)
+
+        def report(step: int, _loss: float, _kept: object) -> None:
+            if step == stop:
+                raise InterruptedError
+
+        fit = train_grid.GridFit(steps=12, batch=4, looks=12)
+        return list(
+            train_grid.fit_grid(net, crops, "centres", fit, report=report, saved=saved).state_dict().values()
+        )
+
+    with pytest.raises(InterruptedError):
+        weights(7, tmp_path / "state")
+    assert torch.load(tmp_path / "state", weights_only=True)["step"] == 6
+    pairs = zip(weights(None, tmp_path / "state"), weights(None, None), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_windows_show_objects_at_the_sizes_asked_for() -> None:
+    """A box of a tenth of the picture, input 200 pixels: 20 pixels if the whole is seen."""
+    rng = np.random.default_rng(1)
+    shares = np.array([fitting(rng, 20.0, (10, 80), (0.3, 0.9))[0] for _ in range(4000)])
+    assert (shares.min(), shares.max()) == (0.3, 0.9)  # 20/80 and 20/10 are out of reach
+    sides = 20 / shares[(shares > 0.3) & (shares < 0.9)]
+    low = 20 / 0.9
+    assert np.mean(sides < (low * 20 / 0.3) ** 0.5) == pytest.approx(0.5, abs=0.03)  # evenly over octaves
+
+
+def test_pasted_boats_lie_in_their_boxes() -> None:
+    """White boats on black: every bright pixel is in a box, and every box within the picture has some."""
+    rng = np.random.default_rng(2)
+    boats = [np.full((40, 14, 3), 255, np.uint8), np.full((24, 8, 3), 255, np.uint8)]
+    seen = 0
+    for _ in range(60):
+        image, boxes = moor(np.zeros((96, 128, 3), np.uint8), boats, rng)
+        left = image.max(2) > 8
+        for x, y, w, h in boxes:
+            rows = slice(max(0, int(y * 96 - 1)), max(0, int((y + h) * 96 + 2)))
+            columns = slice(max(0, int(x * 128 - 1)), max(0, int((x + w) * 128 + 2)))
+            if x >= 0 and y >= 0 and x + w <= 1 and y + h <= 1:
+                assert image[rows, columns].max() > 200
+                seen += 1
+            left[rows, columns] = False
+        assert not left.any()
+    assert seen > 100
+
+
+def test_boats_are_the_long_and_narrow_boxes() -> None:
+    image = np.arange(100 * 100 * 3, dtype=np.uint32).reshape(100, 100, 3).astype(np.uint8)
+    boxes = [(0.1, 0.1, 0.4, 0.1), (0.6, 0.2, 0.2, 0.2), (0.9, 0.5, 0.1, 0.4), (0.2, 0.5, 0.05, 0.2)]
+    found = boats_of(image, boxes)  # the second is square, the third reaches the picture's edge
+    assert [boat.shape for boat in found] == [(40, 10, 3), (20, 5, 3)]
+    assert (found[0] == np.rot90(image[10:20, 10:50])).all()
+    assert (found[1] == image[50:70, 20:25]).all()
+
+
 def test_a_seed_gives_the_same_crops_again(tmp_path: Path) -> None:
     draws = [Draw(p, 1 + k % 2, 0.5) for k, p in enumerate(dots(tmp_path / "train", 6))]
-    cutting = Cutting(mosaic=0.5, turns=True, spoiled=0.5)
+    cutting = Cutting(mosaic=0.5, turns=True, spoiled=0.5, choice=2)
     one, two, other = (
         GridCrops(draws, GridShape(64, 64, 8), "cover", cutting, seed).batch(12) for seed in (4, 4, 5)
     )
