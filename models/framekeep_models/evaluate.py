@@ -17,6 +17,7 @@ from framekeep_models.data import DataError, Picture, read_pictures, select
 from framekeep_models.data_crops import read_rgb
 from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_metrics import Binary, Floats, best_threshold, paired_difference
+from framekeep_models.evaluate_scenes import Looking, looks_of, summary, threshold_from
 from framekeep_models.evaluate_subsets import GROUPS, by_group, clustered
 
 DESCRIPTION = """Runs a model over labelled pictures and says how good it is, with 95 % intervals.
@@ -113,11 +114,10 @@ def run(args: argparse.Namespace) -> int:
 def run_scenes(args: argparse.Namespace, model: FlightModel, pictures: Sequence[Picture]) -> int:
     """A grid model on pictures with boxes: detections and cover."""
     from framekeep_models.evaluate_peers import hog_looks
-    from framekeep_models.evaluate_scenes import looks_of, summary, threshold_from
     from framekeep_models.evaluate_sheet import scene_sheet
 
     threshold = model.threshold if args.threshold is None else args.threshold
-    looks = looks_of(model.grid, pictures, parts_of(args.model), args.tiles)
+    looks = looks_of(model.grid, pictures, looking_of(args.model), args.tiles)
     found = summary(pictures, looks, threshold)
     report = {"model": args.model.name, "model_id": model.model_id, "split": args.split or "all", **found}
     if args.sheet:
@@ -136,13 +136,13 @@ def run_scenes(args: argparse.Namespace, model: FlightModel, pictures: Sequence[
     return 0
 
 
-def parts_of(model: Path) -> list[float]:
-    """Pixels of a scene that one input is to show, from the facts beside the model; none = all of it."""
+def looking_of(model: Path) -> Looking:
+    """How the facts beside the model say that a scene is to be looked at; none = as a whole."""
     facts = model.with_suffix(".json")
     if not facts.is_file():
-        return []
+        return Looking()
     try:
-        return [float(part) for part in json.loads(facts.read_text()).get("parts", [])]
+        return Looking.of(json.loads(facts.read_text()))
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(
             f"{facts}: not the facts of a model ({error}); move it away or say --tiles"

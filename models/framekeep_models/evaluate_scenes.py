@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from framekeep_models.data import Picture
 from framekeep_models.data_crops import U8, read_rgb
-from framekeep_models.data_grid import peaks
+from framekeep_models.data_grid import DIP, peaks
 from framekeep_models.evaluate_grid import (
     Detection,
     Match,
@@ -27,6 +28,7 @@ from framekeep_models.evaluate_metrics import Floats, Interval, Ints, bootstrap,
 
 LOWEST = 8.0  # scores below this are not even candidates
 OVERLAP = 0.25  # of a part with the next
+NEAR = 0.03  # of the picture: points this close may be one large object
 SLACK = 0.01  # of the picture: a point this close to a box counts as in it
 
 
@@ -38,19 +40,69 @@ class Look:
     cover: float  # mean of the cells, 0..1
 
 
-def look(
-    grid: Callable[[U8], Floats], image: U8, parts: Sequence[float] = (), tiles: int | None = None
-) -> Look:
-    """One picture: whole, or in `tiles` x `tiles` parts, or in parts of each of the sizes `parts` (pixels).
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How a picture larger than the model's input is looked at: whole, or in parts of several sizes.
 
     Of several sizes the mean of the maps counts: small objects show in small parts, and what a large part
-    does not confirm is less often true."""
+    does not confirm is less often true. Large objects do not fit into small parts: there the mean of the
+    maps of the parts `large` may say more, and counts for `share` of itself.
+    """
+
+    parts: tuple[float, ...] = ()  # pixels
+    large: tuple[float, ...] = ()  # some of `parts`
+    share: float = 0.9
+    dip: float = DIP  # see `peaks`
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Looking:
+        """From a model's facts (its .json)."""
+        return cls(
+            tuple(float(part) for part in facts.get("parts", ())),
+            tuple(float(part) for part in facts.get("large_parts", ())),
+            float(facts.get("large_share", cls().share)),
+            float(facts.get("dip", cls().dip)),
+        )
+
+
+def look(
+    grid: Callable[[U8], Floats], image: U8, how: Looking | None = None, tiles: int | None = None
+) -> Look:
+    """One picture, as `how` says, or in `tiles` x `tiles` parts."""
+    how = Looking() if how is None or tiles else how
     height, width = image.shape[:2]
-    cuts = [(tiles, tiles)] if tiles else [(parts_along(height, p), parts_along(width, p)) for p in parts]
-    maps = [mosaic(grid, image, down, across) for down, across in dict.fromkeys(cuts or [(1, 1)])]
+    cuts = {part: (parts_along(height, part), parts_along(width, part)) for part in how.parts}
+    maps = {
+        cut: mosaic(grid, image, *cut)
+        for cut in dict.fromkeys(cuts.values() if cuts else [(tiles or 1, tiles or 1)])
+    }
+    cells = mean_map(list(maps.values()))
+    found = peaks(cells, LOWEST, how.dip)
+    if how.large:
+        whole = mean_map([maps[cut] for cut in dict.fromkeys(cuts[part] for part in how.large)])
+        found = raised(found, [(how.share * score, x, y) for score, x, y in peaks(whole, LOWEST)])
+    return Look(tuple(found), float(cells.mean()) / 255)
+
+
+def mean_map(maps: Sequence[Floats]) -> Floats:
     rows, columns = np.max([m.shape for m in maps], axis=0)
-    cells = np.mean([cv2.resize(m, (columns, rows), interpolation=cv2.INTER_LINEAR) for m in maps], axis=0)
-    return Look(tuple(peaks(cells, LOWEST)), float(cells.mean()) / 255)
+    grown = [cv2.resize(m, (columns, rows), interpolation=cv2.INTER_LINEAR) for m in maps]
+    return np.asarray(np.mean(grown, axis=0), np.float64)
+
+
+def raised(found: Sequence[Detection], large: Sequence[Detection]) -> list[Detection]:
+    """Every one of `large` lifts the best of the points near it to its own score; alone, it is a point."""
+    scores = [score for score, _, _ in found]
+    alone = []
+    for score, x, y in large:
+        near = [k for k, (_, u, v) in enumerate(found) if math.hypot(u - x, v - y) < NEAR]
+        if near:
+            best = max(near, key=scores.__getitem__)
+            scores[best] = max(scores[best], score)
+        else:
+            alone.append((score, x, y))
+    lifted = [(score, x, y) for score, (_, x, y) in zip(scores, found, strict=True)]
+    return sorted(lifted + alone, reverse=True)
 
 
 def parts_along(size: int, part: float) -> int:
@@ -157,7 +209,7 @@ def resampled(
 def looks_of(
     grid: Callable[[U8], Floats],
     pictures: Sequence[Picture],
-    parts: Sequence[float] = (),
+    how: Looking | None = None,
     tiles: int | None = None,
 ) -> list[Look]:
-    return [look(grid, read_rgb(p.path), parts, tiles) for p in pictures]
+    return [look(grid, read_rgb(p.path), how, tiles) for p in pictures]

@@ -150,7 +150,7 @@ def grid_card(about: str, limits: str, facts: dict[str, Any]) -> str:
         "",
         "By the flight kernels, with 95 % intervals; the threshold was chosen on the validation pictures. "
         "A detection is right if it lies in a box that no better one has taken (margin 1 % of the picture)."
-        + seen_in(facts["parts"]),
+        + seen_in(facts),
         "",
         "| pictures | n | average precision | recall | precision | F1 | alarms a picture | Spearman |",
         "|---|---|---|---|---|---|---|---|",
@@ -187,14 +187,24 @@ def started(start: str) -> str:
     return "Trained from random weights."
 
 
-def seen_in(parts: Sequence[int]) -> str:
-    if not parts:
+def seen_in(facts: dict[str, Any]) -> str:
+    if not facts["parts"]:
         return ""
-    sides = ", ".join(str(part) for part in parts)
-    return (
-        f" Scenes are looked at in overlapping parts of about {sides} pixels a side; the maps of each size "
-        "are joined, and their mean counts."
+    text = (
+        f" Scenes are looked at in overlapping parts of about {sides(facts['parts'])} pixels a side; the "
+        "maps of each size are joined, and their mean counts."
     )
+    if facts.get("large_parts"):
+        text += (
+            f" Of a summit of the mean of the parts of {sides(facts['large_parts'])} pixels alone, "
+            f"{facts['large_share']:.0%} of the score count where that is more: large "
+            "ships fit into no smaller part."
+        )
+    return text
+
+
+def sides(parts: Sequence[float]) -> str:
+    return ", ".join(f"{part:.0f}" for part in parts)
 
 
 def with_interval(found: dict[str, Any], key: str) -> str:

@@ -20,7 +20,7 @@ from framekeep_models.evaluate import plain
 from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_grid import at_threshold, average_precision
 from framekeep_models.evaluate_metrics import Floats, spearman
-from framekeep_models.evaluate_scenes import covered, looks_of, scenes_of, summary, threshold_from
+from framekeep_models.evaluate_scenes import Looking, covered, looks_of, scenes_of, summary, threshold_from
 from framekeep_models.train_card import grid_card
 from framekeep_models.train_export import save_grid, with_threshold
 from framekeep_models.train_grid import GridFit, fit_grid, grids
@@ -43,7 +43,7 @@ class GridRecipe:
     held: Callable[[Options, str], Sequence[Picture]]  # pictures of the split val or test
     widths: GridWidths = field(default_factory=GridWidths)
     start: str = ""  # of the models that ship: its layers are trained on, `widths` then gives the head's only
-    parts: tuple[int, ...] = ()  # pixels of a scene that one input shows, at each scale; none = all of it
+    looking: Looking = field(default_factory=Looking)
     alarms: float | None = None  # false alarms a scene that the threshold may cost; None = best F1
     licence: str = ""  # of all pictures, where the annotations do not say it
     limits: str = ""
@@ -79,11 +79,12 @@ SHIP = GridRecipe(
         spoiled=0.25,
         sides=(5, 110),
         choice=2,
-        moored=0.25,
+        fills=0.1,
+        moored=0.3,
     ),
-    fit=GridFit(steps=10000, average=0.9995, looks=8),
+    fit=GridFit(steps=15000, average=0.9995, looks=8),
     held=boxes_of("sat_ships_scenes"),
-    parts=(75, 100, 150, 205, 300, 512),
+    looking=Looking((75, 100, 150, 205, 300, 512), large=(300, 512), dip=0.98),
     alarms=0.5,
     licence="CC BY 4.0",
     limits="""\
@@ -121,7 +122,7 @@ SHELF = GridRecipe(
     fit=GridFit(steps=2000, average=0.998),
     held=boxes_of("retail_shelf"),
     widths=GridWidths(at_8=48),
-    parts=(170, 235),
+    looking=Looking((170, 235)),
     limits="""\
 The pictures are SKU-110K's, offered for academic, non-commercial use, with labels of no stated licence; what
 counts as an empty place varies in them, and none shows a full shelf. Spearman is the figure to read: rank
@@ -175,7 +176,9 @@ def train_grid(
     held = recipe.held(options, "val")
 
     def report(step: int, loss: float, kept: nn.Module) -> None:
-        looks = looks_of(lambda part: seen(kept, part, recipe.shape), held, recipe.parts[1:2])
+        looks = looks_of(
+            lambda part: seen(kept, part, recipe.shape), held, Looking(recipe.looking.parts[1:2])
+        )
         matched = scenes_of(held, looks)
         at = at_threshold(matched, threshold_from(held, looks, recipe.alarms))
         say(
@@ -232,9 +235,9 @@ def finish_grid(
     model = out / f"{recipe.name}.tflite"
     save_grid(net, calibration, model, recipe.labels)
     flight = FlightModel(model)
-    looks = looks_of(flight.grid, held, recipe.parts)
+    looks = looks_of(flight.grid, held, recipe.looking)
     threshold = threshold_from(held, looks, recipe.alarms)
-    float_looks = looks_of(lambda part: seen(net, part, recipe.shape), held, recipe.parts)
+    float_looks = looks_of(lambda part: seen(net, part, recipe.shape), held, recipe.looking)
     facts: dict[str, Any] = {
         "name": recipe.name,
         "command": command,
@@ -242,14 +245,17 @@ def finish_grid(
         "input": [recipe.shape.width, recipe.shape.height],
         "cells": list(recipe.shape.cells),
         "labels": recipe.labels,
-        "parts": recipe.parts,
+        "parts": recipe.looking.parts,
+        "large_parts": recipe.looking.large,
+        "large_share": recipe.looking.share,
+        "dip": recipe.looking.dip,
         "weights_bytes": nets.weights_bytes(net),
         "macs": nets.macs(net, 3, (recipe.shape.height, recipe.shape.width)),
         "arena_bytes": flight.arena_size,
         "threshold": threshold,
         "validation": plain(summary(held, looks, threshold)),
         "validation_float": plain(summary(held, float_looks, threshold)),
-        "tests": {"test": plain(summary(test, looks_of(flight.grid, test, recipe.parts), threshold))},
+        "tests": {"test": plain(summary(test, looks_of(flight.grid, test, recipe.looking), threshold))},
         "learned_from": counts([shown(d.picture, recipe.licence) for d in recipe.draws(options)]),
     }
     found = facts["tests"]["test"]

@@ -63,7 +63,7 @@ def test_grids_do_on_validation_what_their_cards_say(name: str) -> None:
     pytest.importorskip("torch", reason="the recipes name the pictures: pip install 'framekeep[train]'")
     from framekeep_models.evaluate_flight import FlightModel
     from framekeep_models.evaluate_grid import at_threshold, average_precision
-    from framekeep_models.evaluate_scenes import looks_of, scenes_of
+    from framekeep_models.evaluate_scenes import Looking, looks_of, scenes_of
     from framekeep_models.train_grid_tasks import RECIPES
     from framekeep_models.train_options import Options
 
@@ -71,7 +71,7 @@ def test_grids_do_on_validation_what_their_cards_say(name: str) -> None:
     facts = json.loads((ROOT / "trained" / f"{name}.json").read_text())
     held = recipe.held(Options(shared("sat_ships_scenes").parent), "val")
     flight = FlightModel(ROOT / "trained" / f"{name}.tflite")
-    found = scenes_of(held, looks_of(flight.grid, held, facts["parts"]))
+    found = scenes_of(held, looks_of(flight.grid, held, Looking.of(facts)))
     at = at_threshold(found, flight.threshold)
     said = facts["validation"]
     assert average_precision(found) == pytest.approx(said["average_precision"], abs=1e-4)
