@@ -82,7 +82,7 @@ SHIP = GridRecipe(
         fills=0.1,
         moored=0.3,
     ),
-    fit=GridFit(steps=15000, average=0.9995, looks=8),
+    fit=GridFit(steps=8500, cycle=15000, cool=2500, average=0.9995, looks=2),
     held=boxes_of("sat_ships_scenes"),
     looking=Looking((75, 100, 150, 205, 300, 512), large=(300, 512), dip=0.98),
     alarms=0.5,
