@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import cv2
@@ -56,15 +55,8 @@ def clip(box: Box, window: Window) -> tuple[float, float, float, float, float] |
     return (left - x0) / w, (top - y0) / h, (right - x0) / w, (bottom - y0) / h, inside
 
 
-def centre_target(
-    boxes: Sequence[Box], window: Window, cells: tuple[int, int], fills: float = 1.0
-) -> tuple[F32, F32]:
-    """A bump of height 1 on the cell of every box's centre, as wide as the box is large.
-
-    The centre is that of the part inside the window. With `fills` below 1 it is the box's own, so that
-    overlapping windows agree on it, and a box that has no centre here yet covers more than `fills` of the
-    window is too large to be found in it: nothing is wanted there.
-    """
+def centre_target(boxes: Sequence[Box], window: Window, cells: tuple[int, int]) -> tuple[F32, F32]:
+    """A bump of height 1 on the cell of every box's centre, as wide as the box is large."""
     rows, columns = cells
     target = np.zeros(cells, np.float32)
     weight = np.ones(cells, np.float32)
@@ -74,19 +66,11 @@ def centre_target(
         if clipped is None:
             continue
         x0, y0, x1, y1, inside = clipped
-        middle = (x0 + x1) / 2, (y0 + y1) / 2
-        if fills < 1:
-            middle = (
-                (box[0] + box[2] / 2 - window[0]) / window[2],
-                (box[1] + box[3] / 2 - window[1]) / window[3],
-            )
-        if inside < INSIDE or not 0 <= min(middle) <= max(middle) < 1:
-            if (x1 - x0) * (y1 - y0) > fills:
-                continue
+        if inside < INSIDE:
             weight[cell_span(y0, y1, rows), cell_span(x0, x1, columns)] = 0
             continue
-        column = min(int(middle[0] * columns), columns - 1)
-        row = min(int(middle[1] * rows), rows - 1)
+        column = min(int((x0 + x1) / 2 * columns), columns - 1)
+        row = min(int((y0 + y1) / 2 * rows), rows - 1)
         wide = max(0.6, 0.12 * (x1 - x0) * columns)
         high = max(0.6, 0.12 * (y1 - y0) * rows)
         bump = np.exp(-0.5 * (((x - column) / wide) ** 2 + ((y - row) / high) ** 2))
@@ -135,7 +119,6 @@ class Cutting:
     spoiled: float = 0.3  # share of the crops with faults of a cheap camera
     sides: tuple[float, float] | None = None  # pixels of the input that the box a window is near to spans
     choice: int = 1  # windows near no box, of which the most varied is taken: land and quays more than water
-    fills: float = 1.0  # of the window, by an object too large for it: see `centre_target`
     moored: float = 0.0  # share of the crops that get a row of boats pasted in
 
 
@@ -149,7 +132,7 @@ class GridCrops:
         self, draws: Sequence[Draw], shape: GridShape, kind: GridKind, cutting: Cutting, seed: int
     ) -> None:
         self.draws, self.shape, self.cutting = draws, shape, cutting
-        self.make = partial(centre_target, fills=cutting.fills) if kind == "centres" else cover_target
+        self.make = centre_target if kind == "centres" else cover_target
         self.rng = np.random.default_rng(seed)
         self.sources = [read_rgb(d.picture.path) for d in draws]
         self.boats = [

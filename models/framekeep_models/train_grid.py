@@ -43,8 +43,6 @@ class GridFit:
     """How long and how fast a grid network learns."""
 
     steps: int
-    cycle: int = 0  # steps that the cycle of rates is laid out for; 0 = all
-    cool: int = 0  # last steps, in which the rate falls to nothing wherever the cycle stands
     batch: int = 16
     rate: float = 3e-3
     decay: float = 0.02
@@ -73,15 +71,11 @@ def fit_grid(
     net.train()
     kept = copy.deepcopy(net)
     rule = torch.optim.AdamW(net.parameters(), lr=fit.rate, weight_decay=fit.decay)
-    rates = torch.optim.lr_scheduler.OneCycleLR(
-        rule, fit.rate, total_steps=(fit.cycle or fit.steps) + 1, pct_start=0.1
-    )
+    rates = torch.optim.lr_scheduler.OneCycleLR(rule, fit.rate, total_steps=fit.steps + 1, pct_start=0.1)
     state = GridState(net, kept, rule, rates, crops)
     begun = state.load(saved) if saved is not None and saved.is_file() else 0
     losses = []
     for step in range(begun + 1, fit.steps + 1):
-        for group in rule.param_groups:
-            group["lr"] *= min(1.0, (fit.steps + 1 - step) / (fit.cool + 1))
         pool = crops.batch(fit.batch)
         x = to_input(pool.images)
         with torch.autocast("cpu", torch.bfloat16):
