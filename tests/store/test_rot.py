@@ -45,6 +45,15 @@ def test_two_bits_bytes_and_pages(chip: str, kind: Kind) -> None:
     assert 0 < decay.harmless < decay.damages
 
 
+def test_a_lost_page_of_marks_crowds_out_no_more_frames_than_it_named() -> None:
+    """Where the table has fewer rows than there are frames then, those found last have none."""
+    rotten = Rotten("u5", 1 << 17, seed=3, max_picture=2500)
+    before = rotten.store.stats()["frames"]
+    decay = rotten.sweep(Kind.PAGE, first=92, last=93, live_every=1)
+    assert not decay.failure
+    assert before < 64 and 0 < decay.lost <= 18 and decay.revived > 64 - before, "18 marks were in that page"
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("profile", list(Profile))
 @pytest.mark.parametrize(
