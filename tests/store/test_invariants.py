@@ -432,6 +432,22 @@ def test_counters_preset_near_the_end_of_32_bits(chip: str) -> None:
     assert life.store.next_id == 0 and life.store.read(last) == b"the last there is"
 
 
+def test_the_numbers_of_ring_records_pass_2_to_the_32() -> None:
+    flash = FlashEmulator("tiny", 16 << 10)
+    store = Store(flash, log_segments=3)
+    first = (1 << 32) - 75
+    store._c.log_next = store._c.log_sent = store._c.log_given = store._c.log_first = first
+    for number in range(90):
+        store.log_append(bytes([number]) * 40)
+        if number % 30 == 29:
+            store.remount()
+    assert store._c.log_next == 15, "the numbers have passed it"
+    got = []
+    while (record := store.log_next()) is not None:
+        got.append(record[0])
+    assert got == list(range(90 - len(got), 90)) and 20 < len(got) < 90
+
+
 # ---- RAM
 
 
