@@ -135,9 +135,8 @@ class GridCrops:
         self.make = centre_target if kind == "centres" else cover_target
         self.rng = np.random.default_rng(seed)
         self.sources = [read_rgb(d.picture.path) for d in draws]
-        self.boats = [
-            b for s, d in zip(self.sources, draws, strict=True) for b in boats_of(s, d.picture.boxes or ())
-        ]
+        rows = zip(self.sources, draws, strict=True) if cutting.moored else ()
+        self.boats = [boat for source, d in rows for boat in boats_of(source, d.picture.boxes or ())]
         weights = np.array([d.crops for d in draws], np.float64)
         self.chances = weights / weights.sum()
 

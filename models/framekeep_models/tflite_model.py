@@ -280,7 +280,7 @@ def _texts(blob: bytes) -> dict[str, tuple[str, ...]]:
                         texts[name] = tuple(member.read(_TEXT_MAX).decode().splitlines())
     except (
         zipfile.BadZipFile,
-        NotImplementedError,
+        NotImplementedError,  # zipfile's word for a compression that it does not know
         RuntimeError,
         EOFError,
         OSError,

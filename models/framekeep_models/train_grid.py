@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from framekeep_models.data import DataError
 from framekeep_models.data_crops import U8
 from framekeep_models.data_grid import GridCrops, GridKind
 from framekeep_models.evaluate_metrics import Floats
@@ -72,7 +74,8 @@ def fit_grid(
     kept = copy.deepcopy(net)
     rule = torch.optim.AdamW(net.parameters(), lr=fit.rate, weight_decay=fit.decay)
     rates = torch.optim.lr_scheduler.OneCycleLR(rule, fit.rate, total_steps=fit.steps + 1, pct_start=0.1)
-    state = GridState(net, kept, rule, rates, crops)
+    settings = f"{kind} {fit} {crops.cutting} {crops.shape} {crops.chances.tolist()}"
+    state = GridState(net, kept, rule, rates, crops, settings)
     begun = state.load(saved) if saved is not None and saved.is_file() else 0
     losses = []
     for step in range(begun + 1, fit.steps + 1):
@@ -105,12 +108,14 @@ class GridState:
     rule: torch.optim.Optimizer
     rates: torch.optim.lr_scheduler.LRScheduler
     crops: GridCrops
+    settings: str  # another training is not gone on with
 
     def save(self, path: Path, step: int) -> None:
         beside = path.with_suffix(".part")
         torch.save(
             {
                 "step": step,
+                "settings": self.settings,
                 "parts": [p.state_dict() for p in (self.net, self.kept, self.rule, self.rates)],
                 "draws": self.crops.rng.bit_generator.state,
             },
@@ -119,7 +124,13 @@ class GridState:
         beside.replace(path)
 
     def load(self, path: Path) -> int:
-        state = torch.load(path, weights_only=True)
+        try:
+            state = torch.load(path, weights_only=True)
+            same = state["settings"] == self.settings
+        except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
+            same = False
+        if not same:
+            raise DataError(f"{path}: not left by this training; remove it, or choose another --out")
         for part, values in zip((self.net, self.kept, self.rule, self.rates), state["parts"], strict=True):
             part.load_state_dict(values)
         self.crops.rng.bit_generator.state = state["draws"]

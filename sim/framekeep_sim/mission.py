@@ -100,10 +100,7 @@ class Camera:
     cadence: Fraction  # seconds
     start: datetime
     masks: tuple[Rect, ...] = ()
-    tiles: tuple[int, int] = (
-        1,
-        1,
-    )  # across and down: the overlapping parts in which the network sees the crop
+    tiles: tuple[int, int] = (1, 1)  # across and down: overlapping parts of what the network sees
 
     @property
     def frame_bytes(self) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from framekeep_models.data import Picture
+from framekeep_models.data import DataError, Picture
 from framekeep_models.data_crops import Draw
 from framekeep_models.data_grid import (
     Cutting,
@@ -311,6 +311,30 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.M
     assert torch.load(tmp_path / "state", weights_only=True)["step"] == 6
     pairs = zip(weights(None, tmp_path / "state"), weights(None, None), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("left", ["another", "damaged", "empty"])
+def test_what_another_training_left_is_not_gone_on_with(tmp_path: Path, left: str) -> None:
+    pytest.importorskip("torch", reason="training is an extra: pip install 'framekeep[train]'")
+    from framekeep_models.train_grid import GridFit, fit_grid
+    from framekeep_models.train_grid_net import GridNet, GridWidths
+
+    saved = tmp_path / "dots.training"
+    draws = [Draw(p, 1, 0.6) for p in dots(tmp_path / "train", 4)]
+
+    def train(steps: int) -> None:
+        crops = GridCrops(draws, GridShape(64, 64, 4), "centres", Cutting(), seed=1)
+        fit = GridFit(steps=steps, batch=2, looks=1)
+        net = GridNet(GridWidths(8, 8, 16, 16, 16, 16), 4)
+        fit_grid(net, crops, "centres", fit, report=lambda *_: None, saved=saved)
+
+    train(2)
+    if left != "another":
+        saved.write_bytes(saved.read_bytes()[:1000] if left == "damaged" else b"")
+    before = saved.read_bytes()
+    with pytest.raises(DataError, match=r"dots\.training: not left by this training; remove it"):
+        train(3 if left == "another" else 2)
+    assert saved.read_bytes() == before
 
 
 def test_windows_show_objects_at_the_sizes_asked_for() -> None:
