@@ -1,5 +1,6 @@
 """The models that ship: what the compiler makes of them, cards that say what they must, sizes."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -41,6 +42,31 @@ def test_card_states_data_licences_command_and_limits(model: Path) -> None:
         assert f"| {source} | {licence} | {yes} | {no} |" in card
 
 
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.stem)
+def test_card_is_what_the_recipe_and_the_figures_make(model: Path) -> None:
+    """Measured anew, re-worded or moved by hand: a card that lags behind its facts shows here."""
+    pytest.importorskip("torch", reason="the recipes need it: pip install 'framekeep[train]'")
+    from framekeep_models.train_card import card, grid_card
+    from framekeep_models.train_grid_tasks import RECIPES
+    from framekeep_models.train_options import Options
+    from framekeep_models.train_tasks import recipe_for
+
+    facts = json.loads(model.with_suffix(".json").read_text())
+    if recipe := RECIPES.get(model.stem):
+        made = grid_card(recipe.about, recipe.limits, facts)
+    else:
+        made = card(recipe_for(model.stem, Options(Path())), facts)
+    assert (ROOT / "cards" / f"{model.stem}.md").read_text() == made
+
+
+def test_grids_stand_on_models_that_ship() -> None:
+    standing = {m.stem: json.loads(m.with_suffix(".json").read_text()).get("stands_on", "") for m in MODELS}
+    assert standing["person_grid"].startswith("person_96_all.tflite")
+    for said in filter(None, standing.values()):
+        start = ROOT / "trained" / said.split(" (id ")[0]
+        assert said == f"{start.name} (id {hashlib.sha256(start.read_bytes()).hexdigest()[:16]})"
+
+
 @pytest.mark.parametrize("name", ["person_96", "ship_80"])
 def test_redistributable_models_learned_from_nothing_else(name: str) -> None:
     facts = json.loads((ROOT / "trained" / f"{name}.json").read_text())
@@ -76,3 +102,26 @@ def test_grids_do_on_validation_what_their_cards_say(name: str) -> None:
     said = facts["validation"]
     assert average_precision(found) == pytest.approx(said["average_precision"], abs=1e-4)
     assert (at["recall"], at["boxes"]) == (pytest.approx(said["recall"], abs=1e-4), said["boxes"])
+
+
+@pytest.mark.parametrize("name", ["person_96", "person_96_all", "ship_80"])
+def test_classifiers_do_on_validation_what_their_cards_say(name: str) -> None:
+    """Scores, threshold and figures again, from the .tflite and the pictures that training held back."""
+    pytest.importorskip("torch", reason="the recipes name the pictures: pip install 'framekeep[train]'")
+    from framekeep_models.evaluate import labels_of
+    from framekeep_models.evaluate_flight import FlightModel
+    from framekeep_models.evaluate_metrics import auc
+    from framekeep_models.train_judge import flown, threshold_of
+    from framekeep_models.train_options import Options
+    from framekeep_models.train_tasks import recipe_for
+
+    options = Options(shared("sat_ship_chips").parent)
+    recipe = recipe_for(name, options)
+    facts = json.loads((ROOT / "trained" / f"{name}.json").read_text())
+    held = recipe.validation(options)
+    flight = FlightModel(ROOT / "trained" / f"{name}.tflite")
+    labels, found = labels_of(held), flown(flight, held)
+    assert threshold_of(recipe, flight, held, found) == flight.threshold == facts["threshold"]
+    said = facts["validation"]
+    assert ((found >= flight.threshold) == labels).mean() == pytest.approx(said["accuracy"], abs=1e-6)
+    assert auc(labels, found) == pytest.approx(said["auc"], abs=1e-6)

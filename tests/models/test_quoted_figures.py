@@ -1,0 +1,79 @@
+"""README, DESIGN and CHANGELOG quote figures of the models that ship; the files beside these have them."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAINED = ROOT / "models" / "trained"
+PERSONS, SHIPS = "person_vww test", "sat_ship_chips test"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    return f"{share * 100:.{digits}f} %"
+
+
+def found(model: str, test: str) -> dict[str, Any]:
+    figures: dict[str, Any] = json.loads((TRAINED / f"{model}.json").read_text())["tests"][test]
+    return figures
+
+
+def interval(figures: dict[str, Any], key: str) -> str:
+    low, high = figures[f"{key}_ci95"]
+    return f"({low:.3f} .. {high:.3f})"
+
+
+def front_row(model: str) -> tuple[str, str]:
+    """A row of the table of accuracy over cost; its instructions are the emulator's and stay open."""
+    of = found(model, PERSONS)
+    cells = f"{of['auc']:.3f} {interval(of, 'auc')} | {percent(of['accuracy'])} |"
+    return "docs/DESIGN.md", rf"\| `{model}` \| [\d.]+ M \| " + re.escape(cells)
+
+
+def sentences() -> list[tuple[str, str]]:
+    """What a document must say, as a pattern, made from the facts of the models."""
+    person, ship, grid = found("person_96", PERSONS), found("ship_80", SHIPS), found("person_grid", "test")
+    elsewhere = found("person_96", "person_vww test, not from COCO")
+    low, high = (share * 100 for share in ship["accuracy_ci95"])
+    size = (TRAINED / "ship_80.tflite").stat().st_size
+    precision, (least, most) = grid["average_precision"], grid["average_precision_ci95"]
+    plain = [
+        (
+            "README.md",
+            f"| person_96 on {person['n']} unseen pictures | {percent(person['accuracy'])} accuracy, "
+            f"AUC {person['auc']:.3f} |",
+        ),
+        (
+            "docs/DESIGN.md",
+            f"On the {elsewhere['n']} test chips that are not from COCO, `person_96` has "
+            f"{percent(elsewhere['accuracy'])} and {elsewhere['auc']:.3f}.",
+        ),
+        (
+            "docs/DESIGN.md",
+            f"`ship_80` has {percent(ship['accuracy'])} ({low:.1f} .. {high:.1f}) on the test chips, "
+            f"AUC {ship['auc']:.3f}, in a file of {size / 1000:.1f} kB",
+        ),
+        (
+            "docs/DESIGN.md",
+            f"`person_grid` has an average precision of {precision:.2f} ({least:.2f} .. {most:.2f})",
+        ),
+        (
+            "CHANGELOG.md",
+            f"{percent(grid['recall'], 0)} of the persons (average precision {precision:.2f})",
+        ),
+        ("CHANGELOG.md", f"`ship_80` has {percent(ship['accuracy'])} of the test chips"),
+    ]
+    return [
+        front_row("person_96"),
+        front_row("person_96_all"),
+        *((name, re.escape(text)) for name, text in plain),
+    ]
+
+
+@pytest.mark.parametrize(("document", "pattern"), sentences())
+def test_documents_quote_the_models_that_ship(document: str, pattern: str) -> None:
+    said = " ".join((ROOT / document).read_text().split())
+    assert re.search(pattern, said), f"{document} should say: {pattern}"
