@@ -153,10 +153,10 @@ def print_scenes(name: str, found: dict[str, Any]) -> None:
     print(f"{name} on {found['n']} pictures, {found['boxes']} boxes, threshold {found['threshold']:.0f}")
     for key in ("average_precision", "recall", "precision", "spearman"):
         low, high = found[f"{key}_ci95"]
-        print(f"  {key:18s} {found[key]:.3f}   95 %: {low:.3f} .. {high:.3f}")
+        print(f"  {key:18s} {figure(found[key]):5s}   95 %: {low:.3f} .. {high:.3f}")
     print(f"  F1 {found['f1']:.3f}, {found['false_alarms_per_scene']:.2f} false alarms a picture")
     for size, row in found["recall_by_size"].items():
-        print(f"  {size}: {row['boxes']} boxes, {row['recall']:.3f} found")
+        print(f"  {size}: {row['boxes']} boxes, {figure(row['recall'])} found")
 
 
 def scores_of(model: FlightModel, pictures: Sequence[Picture], quiet: bool = True) -> Floats:
@@ -184,12 +184,18 @@ def plain(value: object) -> object:
     return value
 
 
+def figure(value: float) -> str:
+    """Three digits, or a dash where there is nothing to measure: no box of a size, no picture called
+    present."""
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
 def table(report: dict[str, Any]) -> str:
     title = f"{report['model']} on {report['n']} pictures ({report['split']})"
     lines = [f"{title}, threshold {report['threshold']:.0f}"]
     for key in ("accuracy", "auc", "precision", "recall", "average_precision"):
         low, high = report[f"{key}_ci95"]
-        lines.append(f"  {key:18s} {report[key]:.3f}   95 %: {low:.3f} .. {high:.3f}")
+        lines.append(f"  {key:18s} {figure(report[key]):5s}   95 %: {low:.3f} .. {high:.3f}")
     points = {point["threshold"]: point for point in report["operating_points"]}
     for point in points.values():
         lines.append(
@@ -213,7 +219,7 @@ def table(report: dict[str, Any]) -> str:
             lines.append(f"  {key.replace('_', ' ')}:")
             lines += [
                 f"    {name}: n {g['n']}, accuracy {g['accuracy']:.3f} "
-                f"({g['accuracy_ci95'][0]:.3f} .. {g['accuracy_ci95'][1]:.3f}), AUC {g['auc']:.3f}"
+                f"({g['accuracy_ci95'][0]:.3f} .. {g['accuracy_ci95'][1]:.3f}), AUC {figure(g['auc'])}"
                 for name, g in groups.items()
             ]
     if "compare" in report:

@@ -25,10 +25,9 @@ from framekeep_models.train_options import Options, Recipe
 if TYPE_CHECKING:
     from torch import nn
 
-TASKS = (
-    *("person_96", "person_96_scratch", "person_96_all", "ship_80"),
-    *("person_grid", "ship_grid", "shelf_fill", "classifier"),
-)
+PERSONS = ("person_96", "person_96_scratch", "person_96_all")
+GRIDS = ("person_grid", "ship_grid", "shelf_fill")
+TASKS = (*PERSONS, "ship_80", *GRIDS, "classifier")
 SHARED = Path("../shared/data")
 
 DESCRIPTION = """Trains a small network, quantises it to int8 and writes NAME.tflite, NAME.fkm, NAME.md (the
@@ -55,6 +54,9 @@ Needs torch: pip install 'framekeep[train]'. The walk from a folder of pictures 
 docs/TRAINING.md."""
 
 
+USUAL: dict[str, float] = {"side": 96, "crops": 1.0, "seed": 1, "threads": 1}  # what is not named is None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     parser.epilog = EPILOG
@@ -64,17 +66,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, default=SHARED, help=f"folder of the data sets (default {SHARED})"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
-    parser.add_argument("--teachers", type=Path, help="folder of the public models (default DATA/tflite)")
+    parser.add_argument(
+        "--teachers", type=Path, help="persons: folder of the public models (default DATA/tflite)"
+    )
     parser.add_argument("--start", type=Path, help="grids: the .tflite whose layers they begin with")
     parser.add_argument("--positive", help="classifier: the label that counts as present")
-    parser.add_argument("--side", type=int, default=96, help="classifier: input size in pixels (default 96)")
     parser.add_argument(
-        "--crops", type=float, default=1.0, help="times the usual number of crops per picture"
+        "--side", type=int, default=USUAL["side"], help="classifier: input size in pixels (default 96)"
+    )
+    parser.add_argument(
+        "--crops",
+        type=float,
+        default=USUAL["crops"],
+        help="times the usual number of crops per picture (default 1)",
     )
     parser.add_argument("--epochs", type=int, help="passes over the crops (default: the task's own)")
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--threads", type=int, default=1, help="of torch; the result depends on it in the last bits"
+        "--seed", type=int, default=USUAL["seed"], help="of everything drawn at random (default 1)"
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=USUAL["threads"],
+        help="of torch (default 1); the last bits depend on it",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -119,8 +133,19 @@ LIMITS: dict[str, tuple[float, float]] = {  # what a wish may be, both ends incl
 }
 
 
+READ_BY: dict[str, tuple[str, ...]] = {
+    "positive": ("classifier",),
+    "side": ("classifier",),
+    "start": GRIDS,
+    "teachers": PERSONS,
+}
+
+
 def refuse(args: argparse.Namespace) -> None:
-    """Wishes that would end in a mistake after minutes of work are refused at once."""
+    """Wishes that would end in a mistake after minutes of work, or change nothing, are refused at once."""
+    for name, tasks in READ_BY.items():
+        if args.task not in tasks and getattr(args, name) != USUAL.get(name):
+            raise DataError(f"--{name} is read by {', '.join(tasks)}; {args.task} would be the same without")
     for name, (low, high) in LIMITS.items():
         value = getattr(args, name)
         if value is not None and not low <= value <= high:
@@ -132,19 +157,15 @@ def refuse(args: argparse.Namespace) -> None:
 def command_of(args: argparse.Namespace) -> str:
     """The command that gives this model again: what differs from the defaults, and where the data were."""
     words = ["fk-models", "train", args.task, "--data", str(args.data), "--out", str(args.out)]
-    for name, usual in (
-        ("start", None),
-        ("positive", None),
-        ("side", 96),
-        ("crops", 1.0),
-        ("epochs", None),
-        ("seed", 1),
-        ("threads", 1),
-    ):
+    for name in ("teachers", "start", "positive", "side", "crops", "epochs", "seed", "threads"):
         value = getattr(args, name)
-        if value != usual:
+        if value != USUAL.get(name):
             words += [f"--{name}", str(value)]
     return shlex.join(words)
+
+
+USEFUL = 0.6  # AUC on validation; 0.5 is a coin
+LOST = 0.02  # of AUC by quantisation: the models that ship lose a tenth of it
 
 
 def train(recipe: Recipe, options: Options, out: Path, command: str) -> dict[str, Any]:
@@ -215,12 +236,25 @@ def finish(
         f"({float_auc:.3f} before quantisation), threshold {found['threshold']:.0f}, "
         f"{size / 1000:.0f} kB of weights"
     )
+    if warning := doubt(float_auc, found["validation"]["auc"]):
+        say(warning)
     copies = {name: n for name, n in found["near_copies"]["pictures"].items() if n}
     say(f"near copies of judged pictures among those learned from: {copies or 'none'}")
     (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
     with_threshold(model, len(recipe.labels), found["threshold"])
     (out / f"{recipe.name}.md").write_text(card(recipe, facts))
     return facts
+
+
+def doubt(before: float, after: float) -> str:
+    """What is said of a network whose AUC before and after quantisation tells of too few steps, else
+    nothing."""
+    if after >= USEFUL and before - after <= LOST:
+        return ""
+    return (
+        f"AUC {after:.3f} on validation, {before:.3f} before quantisation: too few steps to learn the "
+        "classes, or for the averaged weights to settle; give it more --epochs, --crops or pictures"
+    )
 
 
 def centre(net: nn.Sequential, labels: Ints, logits: Floats) -> None:

@@ -27,7 +27,7 @@ def card(recipe: Recipe, facts: dict[str, Any]) -> str:
         "",
         *((facts["note"], "") if facts.get("note") else ()),  # where the file is not quite that command's
         f"{facts['crops']:,} crops, spoiled by blur, motion, exposure, noise, JPEG, Bayer and colour faults. "
-        + recipe.taught_by,
+        f"{recipe.taught_by}".rstrip(),
         "",
         "## Learned from",
         "",

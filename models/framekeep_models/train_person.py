@@ -10,10 +10,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import numpy as np
-
 from framekeep_models.data import Picture, read_coco, read_csv, select
-from framekeep_models.data_crops import F32, U8, Draw, read_rgb, shrink
+from framekeep_models.data_crops import Draw
 
 GROCERY_LICENCE = "MIT"
 
@@ -42,10 +40,3 @@ def read_grocery(root: Path, split: str) -> list[Picture]:
     with (root / "labels.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == split and row["group"] != "Packages"]
     return [Picture(root / row["file"], 0, split, GROCERY_LICENCE, "GroceryStoreDataset") for row in rows]
-
-
-def person_chips(root: Path, split: str, side: int) -> tuple[U8, F32, list[Picture]]:
-    """The person_vww chips of a split, as the flight camera would hand them to the network."""
-    pictures = select(read_csv(root / "person_vww/labels.csv"), split)
-    images = np.stack([shrink(read_rgb(p.path), side, side) for p in pictures])
-    return images, np.array([p.label for p in pictures], np.float32), pictures

@@ -70,6 +70,14 @@ def test_a_model_compared_with_itself_and_a_sheet_of_mistakes(
     assert Image.open(sheet).size == (1100, 110)  # six false alarms at threshold 0
 
 
+def test_what_cannot_be_measured_is_a_dash(photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At a threshold that nothing reaches no picture is called present, so precision has no value."""
+    assert main(["eval", str(PERSON), "--data", str(photographs), "--threshold", "255"]) == 0
+    out = capsys.readouterr().out
+    assert "  precision          -       95 %: 0.000 .. 1.000" in out
+    assert "nan" not in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

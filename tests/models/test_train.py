@@ -16,7 +16,7 @@ from framekeep_models.data import DataError, Picture
 from framekeep_models.data_crops import Pool
 from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_metrics import auc
-from framekeep_models.train import train
+from framekeep_models.train import doubt, train
 from framekeep_models.train_export import int8_scores
 from framekeep_models.train_judge import many_looks, threshold_of
 from framekeep_models.train_loop import targets
@@ -72,6 +72,18 @@ def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
     assert (tmp_path / "a/classifier.tflite").read_bytes() == (tmp_path / "b/classifier.tflite").read_bytes()
 
 
+def test_a_model_of_too_few_steps_is_not_handed_over_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = toy_folder(tmp_path / "pictures", 10, seed=1)
+    options = Options(data=folder, positive="disc", side=32, crops=0.3, epochs=1)
+    facts = train(recipe_for("classifier", options), options, tmp_path / "out", "")
+    assert facts["validation"]["auc"] < 0.6
+    assert "give it more --epochs" in capsys.readouterr().err
+    assert doubt(before=0.9, after=0.6)  # learned, and lost by quantisation
+    assert not doubt(before=0.935, after=0.934)
+
+
 def test_one_class_alone_is_refused(tmp_path: Path) -> None:
     draw(np.random.default_rng(1), True).save((tmp_path / "disc").mkdir() or tmp_path / "disc/a.png")
     with pytest.raises(DataError, match="needs pictures of both classes"):
@@ -87,6 +99,8 @@ def test_one_class_alone_is_refused(tmp_path: Path) -> None:
         (["--threads", "0"], "--threads 0: choose one from 1"),
         (["--seed", "-1"], "--seed -1: choose one from 0"),
         (["--out", "PICTURES/disc/000.png"], "000.png: is a file; --out names a folder"),
+        (["--start", "a.tflite"], "--start is read by person_grid, ship_grid, shelf_fill; classifier would"),
+        (["--teachers", "a"], "--teachers is read by person_96, person_96_scratch, person_96_all;"),
     ],
 )
 def test_wishes_that_cannot_be_met_are_refused_at_once(
