@@ -13,6 +13,7 @@ from framekeep_ground.errors import UserError
 COMMANDS = {
     "decode": ("framekeep_ground.decode", "a downlink to pictures, tables, gaps and a contact sheet"),
     "flash": ("framekeep_ground.flash", "what a raw flash dump holds"),
+    "command": ("framekeep_ground.command", "a telecommand, ready to send"),
     "export": ("framekeep_ground.export", "the packet definitions for other ground software"),
 }
 

@@ -40,8 +40,9 @@ examples:
 
 OUT/ gets frames/ID.jpg (whole and checked), partial/ID.jpg (what came down of the
 others, the rest grey), thumbnails/ID.png (of the frames that the mission's audit
-chose, kept or not), decisions.csv, frames.csv, gaps.csv, summary.json and
-index.html. Several passes can be given at once; what one missed another may have.
+chose, kept or not), decisions.csv, frames.csv, reports.csv (what became of each
+telecommand), gaps.csv, summary.json and index.html. Several passes can be given at
+once; what one missed another may have.
 Ctrl-C ends a live source and writes the tables of what came so far. The sequence
 counts in gaps.csv go on past 16383, so that a range never wraps.
 """
@@ -150,6 +151,8 @@ def _write(decoder: Decoder, folder: _Folder, source: str, *, interrupted: bool)
     decisions = tables.rows(decoder.decisions(), tables.DECISION_COLUMNS)
     write_csv(out / "decisions.csv", tables.DECISION_COLUMNS, decisions)
     write_csv(out / "frames.csv", [*tables.FRAME_COLUMNS, *STATUS_COLUMNS], map(_frame_row, frames))
+    reports = tables.rows(decoder.reports(), tables.REPORT_COLUMNS)
+    write_csv(out / "reports.csv", tables.REPORT_COLUMNS, reports)
     write_csv(out / "gaps.csv", GAP_COLUMNS, ([getattr(gap, c) for c in GAP_COLUMNS] for gap in gaps))
     with replacing(out / "index.html") as file:
         file.write(sheet(_cards(frames, out), summary, audited))
@@ -258,6 +261,7 @@ def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap]) -> dict[st
         "last_time": span[1],
         "decisions": len(decisions),
         "thumbnails": len(decoder.thumbnails()),
+        "reports": _reports(decoder),
         "reasons": dict(sorted(reasons.items())),
         "frames": {s: statuses[s] for s in ("complete", "partial", "unverified", "corrupt", "announced")},
         "missing": {
@@ -266,6 +270,12 @@ def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap]) -> dict[st
         },
         "resend": _resend(frames),
     }
+
+
+def _reports(decoder: Decoder) -> dict[str, int]:
+    """How many telecommands were carried out, and how many were refused."""
+    errors = decoder.reports()["data_error"]
+    return {"done": int((errors == 0).sum()), "refused": int((errors != 0).sum())}
 
 
 def _resend(frames: list[_Frame]) -> list[str]:
@@ -327,6 +337,9 @@ def report(summary: dict[str, Any], out: Path) -> str:
         f"decisions  {summary['decisions']:,}: {reasons or 'none'}",
         f"pictures   {states}",
     ]
+    if any(summary["reports"].values()):
+        done, refused = summary["reports"]["done"], summary["reports"]["refused"]
+        lines.append(f"commands   {done} carried out, {refused} refused (reports.csv says why)")
     if any(missing.values()):
         lines.append(
             f"missing    {missing['sequence']:,} packets, {missing['decision']:,} decision records, "
@@ -335,6 +348,7 @@ def report(summary: dict[str, Any], out: Path) -> str:
     if summary["resend"]:
         some = " ".join(summary["resend"][:8])
         lines.append(f"resend     {some}{' ...' if len(summary['resend']) > 8 else ''}")
+        lines.append(f"ask again  fk-ground command resend --from {out} -o resend.tc")
     return "\n".join([*lines, f"look at    {out / 'index.html'}"])
 
 

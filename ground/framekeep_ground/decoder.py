@@ -18,6 +18,7 @@ KINDS = {
     formats.SUBTYPE_FRAME: "frame",
     formats.SUBTYPE_CHUNK: "chunk",
     formats.SUBTYPE_THUMBNAIL: "thumbnail",
+    formats.SUBTYPE_REPORT: "report",
 }
 
 
@@ -59,6 +60,7 @@ class Decoder:
         self._decisions: list[Records] = []
         self._infos: list[Records] = []
         self._thumbnails: list[Records] = []
+        self._reports: list[Records] = []
         self._counts: list[tuple[Positions, Positions]] = []
         self._input_gaps: list[tuple[int, int]] = []
         self._known = _joined([], formats.DecisionPacket)  # what decisions() gave last
@@ -79,6 +81,7 @@ class Decoder:
             self.packets[name] += len(batch.of(subtype)[0])
         self._decisions.append(columns(batch, formats.SUBTYPE_DECISION, formats.DecisionPacket))
         self._thumbnails.append(columns(batch, formats.SUBTYPE_THUMBNAIL, formats.ThumbnailPacket))
+        self._reports.append(columns(batch, formats.SUBTYPE_REPORT, formats.ReportPacket))
         infos = columns(batch, formats.SUBTYPE_FRAME, formats.FramePacket)
         self._infos.append(infos)
         for row in infos:
@@ -125,6 +128,12 @@ class Decoder:
     def thumbnails(self) -> Records:
         """One thumbnail a frame of those that the mission's audit chose, by frame id."""
         return first_of_each(_joined(self._thumbnails, formats.ThumbnailPacket))
+
+    def reports(self) -> Records:
+        """What became of each telecommand, in the order of arrival; a packet received twice counts once."""
+        reports = _joined(self._reports, formats.ReportPacket)
+        _, first = np.unique(reports, return_index=True)
+        return reports[np.sort(first)]
 
     def pictures(self) -> list[Picture]:
         """All pictures that a packet spoke of, by frame id."""

@@ -27,6 +27,7 @@ PACKETS = (
     ),
     Packet("ChunkPacket", formats.SUBTYPE_CHUNK, formats.ChunkHeader, "a share of an encoded picture"),
     Packet("ThumbnailPacket", formats.SUBTYPE_THUMBNAIL, formats.Thumbnail, "what the camera saw, small"),
+    Packet("ReportPacket", formats.SUBTYPE_REPORT, formats.Report, "what became of a telecommand"),
 )
 
 # The primary header as such tools name it: bits, where the declarations have words.

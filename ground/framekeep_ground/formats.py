@@ -45,6 +45,7 @@ SUBTYPE_DECISION = 1
 SUBTYPE_FRAME = 2
 SUBTYPE_CHUNK = 3
 SUBTYPE_THUMBNAIL = 4
+SUBTYPE_REPORT = 5
 
 APID_RECORDS = 0x064  # decision records and thumbnails
 APID_IMAGES = 0x065  # frames of interest and their chunks
@@ -61,7 +62,9 @@ TmHeader = Struct(
     "length" / Int16ub * "bytes after this field, less 1",
     "pus" / Int8ub * "0x20: PUS version 2, time reference status 0",
     "service" / Int8ub * "128",
-    "subtype" / Int8ub * "what follows: 1 decision, 2 frame of interest, 3 image chunk, 4 thumbnail",
+    "subtype"
+    / Int8ub
+    * "what follows: 1 decision, 2 frame of interest, 3 image chunk, 4 thumbnail, 5 report",
     "message" / Int16ub * "counts the messages of this subtype, wraps at 65536",
     "destination" / Int16ub * "as configured, 0 by default",
     "p_field" / Int8ub * "0x2E: CUC, agency epoch, 4 bytes of seconds, 2 of fraction",
@@ -96,9 +99,17 @@ Thumbnail = Struct(
     * "grey, 16 x 12, row by row: the whole frame, area averages",
 )
 
+Report = Struct(
+    "frame_id" / Int32ub * "of the next frame: from it on a new policy holds",
+    "command_id" / Int16ub * "packet_id of the command's packet",
+    "command_sequence" / Int16ub * "sequence of the command's packet",
+    "command_subtype" / Int8ub * "what it asked for: 64 ping, 65 resend, 66 delete, 67 policy",
+    "error" / Int8sb * "why it was refused, or 0: it is carried out",
+)
+
 # What waits in the flash log: the first byte of a log record is the subtype of the packets to be, behind
-# it lie decision records or one thumbnail record. Bytes 14..51 of a decision record's packet are these,
-# unchanged; so are bytes 14..215 of a thumbnail's.
+# it lie decision records, one thumbnail record or one report record. Bytes 14..51 of a decision record's
+# packet are these, unchanged; so are bytes 14..215 of a thumbnail's and 14..29 of a report's.
 DecisionRecord = Struct(
     "time" / BytesInteger(6) * "when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC",
     "decision" / Decision * "as in its packet (see ICD.md)",
@@ -107,6 +118,13 @@ DecisionRecord = Struct(
 ThumbnailRecord = Struct(
     "time" / BytesInteger(6) * "when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC",
     "thumbnail" / Thumbnail * "as in its packet (see ICD.md)",
+)
+
+ReportRecord = Struct(
+    "time"
+    / BytesInteger(6)
+    * "of the last frame before the command: 1/65536 s since 2000-01-01T00:00:00 UTC",
+    "report" / Report * "as in its packet (see ICD.md)",
 )
 
 FrameInfo = Struct(
@@ -137,6 +155,7 @@ PacketTrailer = Struct(
 DecisionPacket = Struct("header" / TmHeader, "data" / Decision, "trailer" / PacketTrailer)
 FramePacket = Struct("header" / TmHeader, "data" / FrameInfo, "trailer" / PacketTrailer)
 ThumbnailPacket = Struct("header" / TmHeader, "data" / Thumbnail, "trailer" / PacketTrailer)
+ReportPacket = Struct("header" / TmHeader, "data" / Report, "trailer" / PacketTrailer)
 CHUNK_REST: int = TmHeader.sizeof() - PACKET_PRIMARY + ChunkHeader.sizeof() + PacketTrailer.sizeof()
 # A chunk's bytes run up to the trailer, so their number follows from the packet's length.
 ChunkPacket = Struct(
@@ -144,6 +163,38 @@ ChunkPacket = Struct(
     "data" / ChunkHeader,
     "bytes" / Bytes(lambda this: this.header.length + 1 - CHUNK_REST) * "of the encoded picture",
     "trailer" / PacketTrailer,
+)
+
+# --- Telecommands (docs/ICD.md) -------------------------------------------------------------------
+
+PACKET_ID_TC = 0x1800  # version 0, telecommand, secondary header present; APID in the low 11 bits
+COMMAND_PING = 64
+COMMAND_RESEND = 65
+COMMAND_DELETE = 66
+COMMAND_POLICY = 67
+
+TcHeader = Struct(
+    "packet_id"
+    / Int16ub
+    * "version 000, type 1 (telecommand), secondary header 1, APID of records (11 bits)",
+    "sequence" / Int16ub * "flags 11 (unsegmented), count (14 bits): the report names it",
+    "length" / Int16ub * "bytes after this field, less 1",
+    "pus"
+    / Int8ub
+    * "PUS version 2 in the high four bits; the others ask for acknowledgements, a report comes anyway",
+    "service" / Int8ub * "128",
+    "subtype" / Int8ub * "what is wanted: 64 ping, 65 resend, 66 delete, 67 policy",
+    "source" / Int16ub * "who sends it; not looked at",
+)
+
+Resend = Struct(
+    "frame_id" / Int32ub * "as in its decision record",
+    "first" / Int32ub * "byte of the encoded picture",
+    "last" / Int32ub * "byte of the encoded picture, first..4294967295; past its end = up to its end",
+)
+
+Delete = Struct(
+    "frame_id" / Int32ub * "as in its decision record",
 )
 
 # --- Policy: a mission compiled (docs/SPEC.md) ------------------------------------------------------
@@ -327,9 +378,14 @@ FORMATS: tuple[Format, ...] = (
     Format("Thumbnail", Thumbnail, "FK_THUMBNAIL", ICD),
     Format("FrameInfo", FrameInfo, "FK_FRAME_INFO", ICD),
     Format("ChunkHeader", ChunkHeader, "FK_CHUNK", ICD),
+    Format("Report", Report, "FK_REPORT", ICD),
     Format("PacketTrailer", PacketTrailer, "FK_TRAILER", ICD),
+    Format("TcHeader", TcHeader, "FK_TC", ICD),
+    Format("Resend", Resend, "FK_RESEND", ICD),
+    Format("Delete", Delete, "FK_DELETE", ICD),
     Format("DecisionRecord", DecisionRecord, "FK_DECISION_RECORD", SPEC),
     Format("ThumbnailRecord", ThumbnailRecord, "FK_THUMBNAIL_RECORD", SPEC),
+    Format("ReportRecord", ReportRecord, "FK_REPORT_RECORD", SPEC),
     Format("Policy", Policy, "FK_POLICY", SPEC),
     Format("PolicyClass", PolicyClass, "FK_POLICY_CLASS", SPEC),
     Format("PolicyRect", PolicyRect, "FK_POLICY_RECT", SPEC),
@@ -356,6 +412,12 @@ CONSTANTS: tuple[Constant, ...] = (
     Constant("FK_PACKET_CHUNK_SIZE_MAX", CHUNK_SIZE_MAX, "largest share of a picture in one packet"),
     Constant("FK_PACKET_SUBTYPE_CHUNK", SUBTYPE_CHUNK, "a ChunkHeader and bytes follow"),
     Constant("FK_PACKET_SUBTYPE_THUMBNAIL", SUBTYPE_THUMBNAIL, "a Thumbnail follows"),
+    Constant("FK_PACKET_SUBTYPE_REPORT", SUBTYPE_REPORT, "a Report follows"),
+    Constant("FK_PACKET_ID_TC", PACKET_ID_TC, "packet_id of a command without its APID"),
+    Constant("FK_PACKET_SUBTYPE_PING", COMMAND_PING, "of a command: nothing follows"),
+    Constant("FK_PACKET_SUBTYPE_RESEND", COMMAND_RESEND, "a Resend follows"),
+    Constant("FK_PACKET_SUBTYPE_DELETE", COMMAND_DELETE, "a Delete follows"),
+    Constant("FK_PACKET_SUBTYPE_POLICY", COMMAND_POLICY, "a Policy follows"),
     Constant("FK_POLICY_MAGIC_VALUE", POLICY_MAGIC, "FKPO"),
     Constant("FK_POLICY_VERSION_VALUE", POLICY_VERSION, "of the policy's layout"),
     Constant("FK_STORE_MAGIC", STORE_MAGIC, "FK"),

@@ -25,6 +25,7 @@ _FIXED = {
     formats.SUBTYPE_DECISION: formats.DecisionPacket.sizeof(),
     formats.SUBTYPE_FRAME: formats.FramePacket.sizeof(),
     formats.SUBTYPE_THUMBNAIL: formats.ThumbnailPacket.sizeof(),
+    formats.SUBTYPE_REPORT: formats.ReportPacket.sizeof(),
 }
 _CHUNK_HEAD_FORMAT = Struct("header" / formats.TmHeader, "data" / formats.ChunkHeader)
 _CHUNK_HEAD: int = _CHUNK_HEAD_FORMAT.sizeof()

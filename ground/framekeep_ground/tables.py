@@ -21,6 +21,13 @@ def names(struct: Construct) -> list[str]:
 
 DECISION_COLUMNS = ["frame_id", "time", *names(formats.Decision)[1:]]
 FRAME_COLUMNS = ["frame_id", "time", *names(formats.FrameInfo)[1:]]
+REPORT_COLUMNS = ["time", "command_sequence", "command", "error", "frame_id"]
+COMMAND_NAMES = {
+    formats.COMMAND_PING: "ping",
+    formats.COMMAND_RESEND: "resend",
+    formats.COMMAND_DELETE: "delete",
+    formats.COMMAND_POLICY: "policy",
+}
 
 
 def iso_times(times: npt.NDArray[np.int64]) -> list[str]:
@@ -53,6 +60,12 @@ def _cells(records: Records, name: str) -> Sequence[object]:
         return [f"{number:016x}" for number in ids.tolist()]
     if name in ("reason", "error"):
         return code_names(Reason if name == "reason" else Error, records[f"data_{name}"])
+    if name == "command":
+        return [COMMAND_NAMES.get(kind, str(kind)) for kind in records["data_command_subtype"].tolist()]
+    if name == "command_sequence":
+        return [
+            int(count) & formats.SEQUENCE_MODULO - 1 for count in records["data_command_sequence"].tolist()
+        ]
     values: list[int] = records[f"data_{name}"].tolist()
     if name == "crc32":
         return [f"{value:08x}" for value in values]

@@ -234,6 +234,7 @@ static int audit(fk_pipeline *p, const fk_decision *d, const fk_frame *frame)
 int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, fk_time time)
 {
     *out = (fk_decision){.time = time, .frame_id = p->next_id++};
+    p->now = time;
     memcpy(out->model_id, p->model.id, sizeof out->model_id);
 
     int reason = admit(p, frame);
@@ -297,29 +298,45 @@ static int record_sent(void *ctx)
     return p->unsent_at < p->unsent_fill ? 0 : fk_store_log_sent(&p->store);
 }
 
+static void describe(fk_downlink_frame *out, const fk_pipeline *p, const fk_frame_meta *meta)
+{
+    *out = (fk_downlink_frame){
+        .time = meta->time,
+        .frame_id = meta->frame_id,
+        .size = meta->size,
+        .crc32 = meta->crc32,
+        .width = p->policy.width,
+        .height = p->policy.height,
+        .value = meta->value,
+        .class_index = meta->class_index,
+        .score = meta->score,
+        .box = meta->box,
+    };
+    memcpy(out->model_id, meta->model_id, sizeof out->model_id);
+}
+
 static int next_frame(void *ctx, fk_downlink_frame *out)
 {
     fk_pipeline *p = ctx;
     fk_frame_meta meta;
 
     int found = fk_store_best(&p->store, &meta);
-    if (found <= 0) {
-        return found;
+    if (found > 0) {
+        describe(out, p, &meta);
     }
-    *out = (fk_downlink_frame){
-        .time = meta.time,
-        .frame_id = meta.frame_id,
-        .size = meta.size,
-        .crc32 = meta.crc32,
-        .width = p->policy.width,
-        .height = p->policy.height,
-        .value = meta.value,
-        .class_index = meta.class_index,
-        .score = meta.score,
-        .box = meta.box,
-    };
-    memcpy(out->model_id, meta.model_id, sizeof out->model_id);
-    return 1;
+    return found;
+}
+
+static int find_frame(void *ctx, uint32_t frame_id, fk_downlink_frame *out)
+{
+    fk_pipeline *p = ctx;
+    fk_frame_meta meta;
+
+    int err = fk_store_find(&p->store, frame_id, &meta);
+    if (err >= 0) {
+        describe(out, p, &meta);
+    }
+    return err;
 }
 
 static int read_frame(void *ctx, uint32_t frame_id, uint32_t offset, uint8_t *out, uint32_t size)
@@ -353,12 +370,51 @@ size_t fk_pipeline_work_size(const fk_model *model, const fk_policy *policy)
     return arena > encode ? arena : encode;
 }
 
-/* --- Start ------------------------------------------------------------------- */
+/* --- Telecommands -------------------------------------------------------------- */
 
-/* 0 if policy and model belong together. */
-static int check(const fk_pipeline *p)
+static int same_rect(const fk_rect *a, const fk_rect *b)
 {
-    const fk_policy *policy = &p->policy;
+    return a->x == b->x && a->y == b->y && a->width == b->width && a->height == b->height;
+}
+
+/* The classes that the store keeps account of; how many. */
+static uint8_t quotas_of(fk_store_quota out[FK_POLICY_CLASSES_MAX], const fk_policy *policy)
+{
+    uint8_t n = 0;
+
+    for (unsigned i = 0; i < policy->class_count; i++) {
+        const fk_policy_class *c = &policy->classes[i];
+        if (c->floor != 0 || c->ceiling != 0) {
+            out[n++] = (fk_store_quota){.class_index = c->index, .floor = c->floor, .ceiling = c->ceiling};
+        }
+    }
+    return n;
+}
+
+/* Whether `next` leaves alone what was made for the old policy: frame buffer, packets
+ * under way, the store's accounts. And a mask, once flown, is lifted by no command. */
+static int may_follow(const fk_pipeline *p, const fk_policy *next)
+{
+    const fk_policy *old = &p->policy;
+    fk_store_quota quotas[FK_POLICY_CLASSES_MAX];
+
+    int same = next->width == old->width && next->height == old->height &&
+               next->pixel_format == old->pixel_format && next->record_apid == old->record_apid &&
+               next->image_apid == old->image_apid && next->chunk_bytes == old->chunk_bytes &&
+               next->mask_count >= old->mask_count && quotas_of(quotas, next) == p->quota_count;
+    for (unsigned i = 0; same && i < old->mask_count; i++) {
+        same = same_rect(&next->masks[i], &old->masks[i]);
+    }
+    for (unsigned i = 0; same && i < p->quota_count; i++) {
+        same = quotas[i].class_index == p->quotas[i].class_index && quotas[i].floor == p->quotas[i].floor &&
+               quotas[i].ceiling == p->quotas[i].ceiling;
+    }
+    return same;
+}
+
+/* 0 if the model can be judged by this policy, in the memory that there is. */
+static int check(const fk_pipeline *p, const fk_policy *policy)
+{
     const fk_model *model = &p->model;
 
     if (model->width == 0 || model->class_count > FK_PIPELINE_CLASSES_MAX ||
@@ -373,22 +429,92 @@ static int check(const fk_pipeline *p)
     return p->work_size < fk_pipeline_work_size(model, policy) ? FK_ERR_TOOSMALL : 0;
 }
 
+/* From the next frame on it is this policy that counts. */
+static void adopt(fk_pipeline *p, const fk_policy *policy)
+{
+    p->policy = *policy;
+    for (unsigned i = 0; i < policy->class_count; i++) {
+        p->rules[i] = (fk_trigger_rule){
+            .weight = policy->classes[i].weight,
+            .class_index = policy->classes[i].index,
+            .threshold = policy->classes[i].threshold,
+        };
+    }
+}
+
+static int change_policy(fk_pipeline *p, const uint8_t *bytes, size_t size)
+{
+    fk_policy next;
+
+    int err = fk_policy_parse(&next, bytes, size);
+    if (err >= 0 && !may_follow(p, &next)) {
+        err = FK_ERR_STATE;
+    }
+    if (err >= 0) {
+        err = check(p, &next);
+    }
+    if (err >= 0) {
+        adopt(p, &next);
+    }
+    return err;
+}
+
+static int resend(fk_pipeline *p, const fk_command *c)
+{
+    fk_frame_meta meta;
+
+    int err = fk_store_find(&p->store, c->frame_id, &meta);
+    return err < 0 ? err : fk_downlink_resend(&p->downlink, c->frame_id, c->first, c->last);
+}
+
+static int obey(fk_pipeline *p, const fk_command *c)
+{
+    switch (c->subtype) {
+    case FK_COMMAND_PING: return 0;
+    case FK_COMMAND_RESEND: return resend(p, c);
+    case FK_COMMAND_DELETE: return fk_store_delete(&p->store, c->frame_id);
+    case FK_COMMAND_POLICY: return change_policy(p, c->policy, c->policy_size);
+    default: return FK_ERR_UNSUPPORTED;
+    }
+}
+
+int fk_pipeline_command(fk_pipeline *p, const uint8_t *packet, size_t size)
+{
+    uint8_t record[1 + FK_REPORT_RECORD_SIZE] = {FK_RECORD_REPORT};
+    fk_command command;
+
+    int err = fk_command_parse(&command, packet, size, p->policy.record_apid);
+    if (err < 0 && command.packet_id == 0) {
+        return err;
+    }
+    if (err >= 0) {
+        err = obey(p, &command);
+    }
+    const fk_report report = {
+        .time = p->now,
+        .frame_id = p->next_id,
+        .packet_id = command.packet_id,
+        .sequence = command.sequence,
+        .subtype = command.subtype,
+        .error = (int8_t)(err < 0 ? err : 0),
+    };
+    fk_report_pack(record + 1, &report);
+    int logged = flush_batch(p); /* the records stay in the order of what happened */
+    int reported = fk_store_log_append(&p->store, record, sizeof record);
+    logged = logged < 0 ? logged : reported;
+    return err < 0 ? err : logged < 0 ? logged : 0;
+}
+
+/* --- Start ------------------------------------------------------------------- */
+
 /* Mounts the store with what the policy says each class may hold. */
 static int mount(fk_pipeline *p, const fk_store_config *cfg)
 {
-    uint8_t n = 0;
-
-    for (unsigned i = 0; i < p->policy.class_count; i++) {
-        const fk_policy_class *c = &p->policy.classes[i];
-        if (c->floor != 0 || c->ceiling != 0) {
-            p->quotas[n++] = (fk_store_quota){
-                .class_index = c->index, .floor = c->floor, .ceiling = c->ceiling};
-        }
-    }
     p->store_config = *cfg;
-    if (n > 0) {
+    p->quota_count = quotas_of(p->quotas, &p->policy);
+    if (p->quota_count > 0) {
         p->store_config.quotas = p->quotas;
-        p->store_config.quota_count = n;
+        p->store_config.quota_count = p->quota_count;
     }
     return fk_store_mount(&p->store, &p->store_config);
 }
@@ -398,25 +524,20 @@ int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg)
     memset(p, 0, sizeof *p);
     p->work = cfg->work;
     p->work_size = cfg->work_size;
-    int err = fk_policy_parse(&p->policy, cfg->policy, cfg->policy_size);
+    fk_policy policy;
+    int err = fk_policy_parse(&policy, cfg->policy, cfg->policy_size);
     if (err >= 0) {
         err = fk_model_load(&p->model, cfg->model, cfg->model_size);
     }
     if (err >= 0) {
-        err = check(p);
+        err = check(p, &policy);
     }
     if (err >= 0) {
+        adopt(p, &policy);
         err = mount(p, cfg->store);
     }
     if (err < 0) {
         return err;
-    }
-    for (unsigned i = 0; i < p->policy.class_count; i++) {
-        p->rules[i] = (fk_trigger_rule){
-            .weight = p->policy.classes[i].weight,
-            .class_index = p->policy.classes[i].index,
-            .threshold = p->policy.classes[i].threshold,
-        };
     }
     p->next_id = fk_store_next_id(&p->store);
     if (p->next_id > 1) {
@@ -428,6 +549,7 @@ int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg)
         .record = next_record,
         .record_sent = record_sent,
         .frame = next_frame,
+        .find = find_frame,
         .read = read_frame,
         .frame_sent = frame_sent,
     };

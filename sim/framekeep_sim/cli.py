@@ -22,7 +22,8 @@ decisions.csv (one line per frame, with the reason), flash.bin, downlink.bin and
   fk-sim run pictures/ --mission missions/security.toml --out run     subfolders are labels
   fk-sim run labels.csv --mission missions/security.toml --out run --limit 200 --seed 1
   fk-sim run gate.mp4 --mission missions/security.toml --out run --model mine.tflite
-  fk-sim run demo --mission missions/security.toml --out run --target qemu-f405""",
+  fk-sim run demo --mission missions/security.toml --out run --target qemu-f405
+  fk-sim run demo --mission missions/security.toml --out run --uplink 40:night.tc""",
     ),
     "parity": (
         "framekeep_sim.parity",
@@ -31,6 +32,14 @@ decisions.csv (one line per frame, with the reason), flash.bin, downlink.bin and
 decisions, the flash and the downlink. Exit status 1 where one differs.""",
         """example:
   fk-sim parity demo --mission missions/security.toml --limit 24""",
+    ),
+    "policy": (
+        "framekeep_sim.policy",
+        "a mission compiled, to be uploaded",
+        """Compiles a mission to the policy, the bytes that the flight code takes its rules from. The one that
+is built in flies from every reset; another can be uploaded and holds until the next.""",
+        """example:
+  fk-sim policy night.toml -o night.policy && fk-ground command policy night.policy -o night.tc""",
     ),
     "bench": (
         "framekeep_sim.bench",

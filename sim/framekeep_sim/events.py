@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,7 +15,7 @@ from framekeep_ground.formats import (
     ThumbnailPacket,
     TmHeader,
 )
-from framekeep_onboard.events import Event, Frame, Pass
+from framekeep_onboard.events import Command, Event, Frame, Pass
 
 from framekeep_sim.camera import to_frame
 from framekeep_sim.dataset import Dataset, Item, Labels
@@ -34,6 +34,15 @@ class Shot:
     time: int
 
 
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """Telecommands that come up once so many frames were taken."""
+
+    after: int  # frames
+    name: str  # of the file
+    packets: tuple[bytes, ...]
+
+
 @dataclass(slots=True)
 class Flight:
     """The events of one run, made as they are asked for; what was played is noted."""
@@ -44,9 +53,14 @@ class Flight:
     shots: list[Shot] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)  # picture, what is wrong with it
     passes: int = 0
+    uplinks: Sequence[Uplink] = ()
 
     def events(self) -> Iterator[Event]:
-        """Frames and passes; decision records go down before their ring in flash overflows."""
+        """Frames, passes and telecommands; decision records go down before their ring in flash overflows.
+
+        What comes up after more frames than there are comes before the last pass.
+        """
+        uplinks = deque(sorted(self.uplinks, key=lambda uplink: uplink.after))
         camera, link = self.mission.camera, self.mission.downlink
         every = self.mission.audit_every
         window = records_held(self.mission.store, every)
@@ -57,6 +71,8 @@ class Flight:
                 continue
             after = item.time if item.time is not None else len(self.shots) * camera.cadence
             time = camera.time(Fraction(after))
+            while uplinks and uplinks[0].after <= len(self.shots):
+                yield from map(Command, uplinks.popleft().packets)
             self.shots.append(Shot(index, item.name, item.labels, time))
             yield Frame(frame, time)
             waiting += 1
@@ -67,6 +83,8 @@ class Flight:
             elif waiting == window:
                 yield Pass(records_budget(waiting, every, link.chunk_bytes))
                 waiting = 0
+        for uplink in uplinks:
+            yield from map(Command, uplink.packets)
         self.passes += 1
         yield Pass(link.last_pass_bytes)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from framekeep_ground import tables
 from framekeep_ground.decoder import Decoder
 from framekeep_ground.reassembly import Picture
 
@@ -12,6 +13,7 @@ class Received:
 
     pictures: dict[int, bytes]  # by frame id
     decisions: int  # frames of which the ground knows why they were kept or not
+    reports: tuple[tuple[str, str], ...]  # of telecommands: name, and OK or the name of the error
 
 
 def receive(downlink: bytes) -> Received:
@@ -23,4 +25,5 @@ def receive(downlink: bytes) -> Received:
 
     decoder = Decoder(keep)
     decoder.feed(downlink, last=True)
-    return Received(pictures, len(decoder.decisions()))
+    reports = tables.rows(decoder.reports(), ("command", "error"))
+    return Received(pictures, len(decoder.decisions()), tuple((str(n), str(e)) for n, e in reports))

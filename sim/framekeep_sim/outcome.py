@@ -75,6 +75,8 @@ class Run:
         kept = sum(of_interest(d) for d in decisions)
         in_flash = reasons[Reason.KEPT.name]
         sizes = [d.size for d in decisions if reason_of(d) is Reason.KEPT]
+        reports = self.received.reports
+        deleted = reports.count(("delete", "OK"))
         typical = sum(sizes) / len(sizes) if sizes else 0
         capacity = played.store["capacity"]
         ahead = self.outlook()
@@ -89,10 +91,13 @@ class Run:
             "kept": kept,
             "dropped": len(decisions) - kept,
             "refused": kept - in_flash,
-            "evicted": in_flash - played.store["frames"],
+            "evicted": in_flash - deleted - played.store["frames"],
+            "deleted": deleted,
             "stored": played.store["frames"],
             "downlinked": len(self.received.pictures),
             "decisions_downlinked": self.received.decisions,
+            "commands": len(reports),
+            "commands_refused": sum(error != "OK" for _, error in reports),
             "skipped": len(self.skipped),
             "passes": self.passes,
             "reasons": {reason.name: reasons[reason.name] for reason in Reason},

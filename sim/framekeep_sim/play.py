@@ -8,7 +8,7 @@ from pathlib import Path
 from framekeep_ground.formats import DecisionRecord
 from framekeep_onboard import ErrorCode, firmware, targets
 from framekeep_onboard.count import ImageError
-from framekeep_onboard.events import Frame
+from framekeep_onboard.events import Command, Frame
 from framekeep_onboard.pipeline import Decision, Pipeline, decisions_of
 
 from framekeep_sim.errors import UserError
@@ -67,6 +67,8 @@ def on_host(flight: Flight, policy: bytes, model: FlightModel, seen: OnDecision)
             report = pipeline.report()
             fill.append(Fill(report["frames"], report["bytes"]))
             seen(decisions[-1])
+        elif isinstance(event, Command):
+            pipeline.command(event)  # what becomes of it is in its report
         else:
             for packet in pipeline.downlink(event):
                 downlink += packet

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from framekeep_ground.codes import ERROR_TEXT, REASON_TEXT, Error, Reason
+from framekeep_ground.command import split
 from framekeep_onboard.pipeline import Decision
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -22,7 +23,7 @@ from framekeep_sim import mission as missions
 from framekeep_sim import model as models
 from framekeep_sim.charts import bytes_text
 from framekeep_sim.errors import UserError
-from framekeep_sim.events import Flight
+from framekeep_sim.events import Flight, Uplink
 from framekeep_sim.ground import receive
 from framekeep_sim.outcome import Run, of_interest, reason_of
 from framekeep_sim.outlook import sentences
@@ -49,6 +50,14 @@ def add_flight_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=Path, metavar="FILE", help=".fkm or .tflite, in place of the mission's"
     )
+    parser.add_argument(
+        "--uplink",
+        action="append",
+        default=[],
+        type=_uplink,
+        metavar="N:FILE",
+        help="after N frames the telecommands in FILE come up; can be given again",
+    )
     parser.add_argument("--limit", type=_count, metavar="N", help="take only the first N pictures")
     parser.add_argument("--seed", type=int, metavar="S", help="take them in an order drawn from S")
     parser.add_argument(
@@ -65,6 +74,18 @@ def _count(text: str) -> int:
     if value < 1:
         raise ArgumentTypeError(f"{text} is no whole number from 1")
     return value
+
+
+def _uplink(text: str) -> Uplink:
+    count, _, name = text.partition(":")
+    if not (count.isascii() and count.isdecimal() and name):
+        raise ArgumentTypeError(f"{text}: write N:FILE, the frames before it and the file")
+    try:
+        return Uplink(int(count), name, tuple(split(Path(name).read_bytes())))
+    except FileNotFoundError:
+        raise ArgumentTypeError(f"{name}: no such file; make it with fk-ground command") from None
+    except (OSError, ValueError) as error:
+        raise ArgumentTypeError(f"{name}: no file of telecommands: {error}") from None
 
 
 def run(args: Namespace) -> int:
@@ -88,6 +109,7 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
     if args.seed is not None and dataset.kind == "video":
         _say("a video is taken in its own order; --seed has no effect")
     flight = Flight(mission, dataset, args.jobs) if args.jobs else Flight(mission, dataset)
+    flight.uplinks = args.uplink
     started = time.perf_counter()
     with _progress() as progress:
         task = progress.add_task(target, total=dataset.count, kept="")
@@ -129,6 +151,8 @@ def _command(args: Namespace, target: str) -> str:
             words += [f"--{name}", str(getattr(args, name))]
     if args.label != "label":
         words += ["--label", args.label]
+    for uplink in args.uplink:
+        words += ["--uplink", f"{uplink.after}:{uplink.name}"]
     if target != HOST:
         words += ["--target", target]
     return shlex.join(words)

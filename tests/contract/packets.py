@@ -10,6 +10,7 @@ from framekeep_onboard._fk import ffi, lib
 KINDS = {
     lib.FK_DECISION_RECORD_SIZE: lib.FK_RECORD_DECISION,
     lib.FK_THUMBNAIL_RECORD_SIZE: lib.FK_RECORD_THUMBNAIL,
+    lib.FK_REPORT_RECORD_SIZE: lib.FK_RECORD_REPORT,
 }
 MODEL_ID = bytes.fromhex("0123456789abcdef")
 TIME = (848_664_000 << 16) | 0x8000  # 2026-11-22T12:00:00.5Z
@@ -36,6 +37,14 @@ def thumbnail(frame_id: int, pixels: bytes) -> bytes:
     """A thumbnail's record."""
     out = ffi.new("uint8_t[]", lib.FK_THUMBNAIL_RECORD_SIZE)
     ffi.memmove(lib.fk_thumbnail_pack(out, TIME, frame_id), pixels, 192)
+    return bytes(out)
+
+
+def report(sequence: int, subtype: int, error: int = 0) -> bytes:
+    """The record of what became of a telecommand to APID 100."""
+    out = ffi.new("uint8_t[]", lib.FK_REPORT_RECORD_SIZE)
+    fields = {"time": TIME, "frame_id": 6, "packet_id": 0x1864, "sequence": 0xC000 | sequence}
+    lib.fk_report_pack(out, ffi.new("fk_report *", fields | {"subtype": subtype, "error": error}))
     return bytes(out)
 
 
@@ -97,6 +106,13 @@ class Source:
                 ffi.memmove(out, ffi.new("fk_downlink_frame *", waiting[0]), ffi.sizeof("fk_downlink_frame"))
             return bool(waiting)
 
+        def find(frame_id: int, out: Any) -> int:
+            known = [f for f in self.frames if f["frame_id"] == frame_id and frame_id in self.pictures]
+            if not known:
+                return int(lib.FK_ERR_NOENT)
+            ffi.memmove(out, ffi.new("fk_downlink_frame *", known[0]), ffi.sizeof("fk_downlink_frame"))
+            return 0
+
         def read(frame_id: int, offset: int, out: Any, size: int) -> int:
             if frame_id not in self.pictures:
                 return lib.FK_ERR_NOENT
@@ -108,12 +124,13 @@ class Source:
             self.sent.append(frame_id)
             return 0 if frame_id in self.pictures else lib.FK_ERR_NOENT
 
-        work = [give_record, record_sent, give_frame, read, frame_sent]
-        names = ["record", "record_sent", "frame", "read", "frame_sent"]
+        work = [give_record, record_sent, give_frame, find, read, frame_sent]
+        names = ["record", "record_sent", "frame", "find", "read", "frame_sent"]
         types = [
             "int(void*, uint8_t*)",
             "int(void*)",
             "int(void*, fk_downlink_frame*)",
+            "int(void*, uint32_t, fk_downlink_frame*)",
             "int(void*, uint32_t, uint32_t, uint8_t*, uint32_t)",
             "int(void*, uint32_t)",
         ]
@@ -145,6 +162,9 @@ class Downlink:
     def next(self) -> bytes:
         """The next packet, empty when none waits; raises FkError."""
         return bytes(self.packet[0 : check(lib.fk_downlink_next(self.q, self.packet, self.cap))])
+
+    def resend(self, frame_id: int, first: int, last: int) -> int:
+        return int(lib.fk_downlink_resend(self.q, frame_id, first, last))
 
     def all(self) -> list[bytes]:
         """Every packet that waits."""

@@ -42,15 +42,22 @@ def test_the_flight_code_writes_the_worked_example() -> None:
 
 
 def test_packet_sizes_of_the_overview() -> None:
-    sizes = re.findall(r"^\| ([123]) \|[^|]*\|[^|]*\| (\d+)", ICD, re.MULTILINE)
+    sizes = re.findall(r"^\| ([1-5]) \|[^|]*\|[^|]*\| (\d+)", ICD, re.MULTILINE)
     chunk = formats.TmHeader.sizeof() + formats.ChunkHeader.sizeof() + formats.PacketTrailer.sizeof()
     whole = {1: formats.DecisionPacket.sizeof(), 2: formats.FramePacket.sizeof(), 3: chunk}
+    whole |= {4: formats.ThumbnailPacket.sizeof(), 5: formats.ReportPacket.sizeof()}
     assert {int(subtype): int(size) for subtype, size in sizes} == whole
     assert "`length` less 27" in ICD  # a chunk's length field counts 7 less than its packet
     assert chunk - 7 == 27
 
 
 def test_lengths_of_the_search_rule() -> None:
-    rule = re.search(r"exactly (\d+)\s+and (\d+) for the first two, (\d+) to (\d+)", ICD)
+    rule = re.search(r"whose length fits \((\d+), (\d+),\s+(\d+) to (\d+), (\d+) and (\d+)\)", ICD)
     assert rule is not None
-    assert [int(n) + 7 for n in rule.groups()] == [54, 64, 35, 34 + formats.CHUNK_SIZE_MAX]
+    assert [int(n) + 7 for n in rule.groups()] == [54, 64, 35, 34 + formats.CHUNK_SIZE_MAX, 218, 32]
+
+
+def test_data_of_commands_of_the_overview() -> None:
+    sizes = re.findall(r"^\| (6[4-7]) \|[^|]*\|[^|]*?(\d+) bytes", ICD, re.MULTILINE)
+    declared = {"65": formats.Resend, "66": formats.Delete, "67": formats.Policy}
+    assert dict(sizes) == {subtype: str(struct.sizeof()) for subtype, struct in declared.items()}

@@ -40,6 +40,7 @@ def test_space_packet_parser_reads_every_field(definition: XtcePacketDefinition)
         2: ("FramePacket", formats.FramePacket),
         3: ("ChunkPacket", formats.ChunkPacket),
         4: ("ThumbnailPacket", formats.ThumbnailPacket),
+        5: ("ReportPacket", formats.ReportPacket),
     }
     for packet, sent_bytes in zip(packets, sent().packets, strict=True):
         name, struct = kinds[sent_bytes[8]]
@@ -67,7 +68,13 @@ def test_codes_have_their_names(definition: XtcePacketDefinition) -> None:
 
 def test_the_icd_lists_every_field_of_the_wire() -> None:
     text = icd()
-    for struct in (formats.TmHeader, formats.Decision, formats.FrameInfo, formats.ChunkHeader):
+    for struct in (
+        formats.TmHeader,
+        formats.Decision,
+        formats.FrameInfo,
+        formats.ChunkHeader,
+        formats.Report,
+    ):
         for subcon in struct.subcons:
             assert f"`{subcon.name}`" in text
 

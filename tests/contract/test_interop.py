@@ -26,6 +26,7 @@ KINDS = {
     2: ("frame", formats.FramePacket),
     3: ("chunk", formats.ChunkPacket),
     4: ("thumbnail", formats.ThumbnailPacket),
+    5: ("report", formats.ReportPacket),
 }
 PORT = 10015
 COMPILE = """

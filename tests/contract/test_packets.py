@@ -4,8 +4,9 @@ import io
 
 import ccsdspy
 import pytest
-from framekeep_ground import formats, layout
+from framekeep_ground import command, formats, layout
 from framekeep_onboard._fk import ffi, lib
+from spacepackets.ecss.tc import PusTc
 from spacepackets.ecss.tm import PusTm
 
 from tests.contract.agree import agree, crc_by_stdlib
@@ -17,6 +18,7 @@ from tests.contract.packets import (
     decision_packet,
     frame_packet,
     head,
+    report,
     thumbnail,
 )
 
@@ -66,6 +68,11 @@ FRAME_HEX = """
 THUMBNAIL_HEX = f"""
     0864 c003 00d3  20 80 04 0001 0000  2e 329595c0 8000
     00000007 {bytes(range(192)).hex()}
+"""
+
+REPORT_HEX = """
+    0864 c006 0019  20 80 05 0002 0000  2e 329595c0 8000
+    00000006 1864 c007 41 fb
 """
 
 CHUNK_HEX = """
@@ -149,6 +156,42 @@ def test_chunk_packet() -> None:
     )
 
 
+def test_report_packet() -> None:
+    expected = crc_by_stdlib(REPORT_HEX)
+    out = ffi.new("uint8_t[]", lib.FK_REPORT_PACKET_SIZE)
+    size = lib.fk_packet_record_encode(
+        out, len(out), head(100, 6, 2), lib.FK_RECORD_REPORT, report(7, 65, error=-5)
+    )
+    command = {"command_id": 0x1864, "command_sequence": 0xC007, "command_subtype": 65}
+    agree(
+        formats.ReportPacket,
+        bytes(out[0:size]),
+        {
+            "header": header(100, 6, 25, 5, 2, 0),
+            "data": {"frame_id": 6} | command | {"error": -5},
+            "trailer": crc_of(expected),
+        },
+        expected,
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "subtype", "data_hex"),
+    [
+        (command.ping(), 64, ""),
+        (command.resend(7, 400, 799), 65, "00000007 00000190 0000031f"),
+        (command.resend(7), 65, "00000007 00000000 ffffffff"),
+        (command.delete(258), 66, "00000102"),
+        (command.policy(b"FKPO"), 67, "464b504f"),
+    ],
+)
+def test_spacepackets_writes_the_same_commands(
+    wanted: command.Telecommand, subtype: int, data_hex: str
+) -> None:
+    theirs = PusTc(128, subtype, apid=100, seq_count=9, app_data=bytes.fromhex(data_hex), ack_flags=0)
+    assert wanted.packet(100, 9) == bytes(theirs.pack())
+
+
 def test_a_record_comes_back_as_it_went_in() -> None:
     before = decision(**DECISION_FIELDS)
     out = ffi.new("uint8_t[]", lib.FK_DECISION_RECORD_SIZE)
@@ -168,7 +211,7 @@ def test_a_record_lies_unchanged_in_its_packet() -> None:
     assert parsed.decision.value == 51400
 
 
-@pytest.mark.parametrize("hex_before_crc", [DECISION_HEX, FRAME_HEX, CHUNK_HEX, THUMBNAIL_HEX])
+@pytest.mark.parametrize("hex_before_crc", [DECISION_HEX, FRAME_HEX, CHUNK_HEX, THUMBNAIL_HEX, REPORT_HEX])
 def test_spacepackets_reads_every_packet(hex_before_crc: str) -> None:
     packet = crc_by_stdlib(hex_before_crc)
     tm = PusTm.unpack(packet, timestamp_len=7)  # raises on a wrong CRC, version or length

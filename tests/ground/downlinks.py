@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.contract.packets import Downlink, Source, decision, record, thumbnail
+from tests.contract.packets import Downlink, Source, decision, record, report, thumbnail
 
 WIDTH, HEIGHT = 96, 64
 CHUNK = 60
@@ -38,11 +38,12 @@ def picture(
 
 @functools.cache
 def sent() -> Pass:
-    """Records of six frames, the pictures of three of them, thumbnails of two."""
+    """Records of six frames, the pictures of three of them, thumbnails of two; reports of two commands."""
     source = Source()
     records = {n: record(decision(n, reason=n % 5, value=100 * n, score=40 * n)) for n in range(6)}
     thumbnails = {n: np.random.default_rng(n).bytes(192) for n in (1, 4)}
     source.records = [*records.values(), *(thumbnail(n, pixels) for n, pixels in thumbnails.items())]
+    source.records += [report(5, 64), report(6, 65, error=-5)]
     for n in (5, 2, 0):
         source.add(n, picture(n), value=100 * n)
     return Pass(tuple(Downlink(source, CHUNK).all()), dict(source.pictures), records, thumbnails)

@@ -14,6 +14,7 @@ PARSERS = {
     2: formats.FramePacket,
     3: formats.ChunkPacket,
     4: formats.ThumbnailPacket,
+    5: formats.ReportPacket,
 }
 
 
@@ -185,7 +186,8 @@ def test_an_encoder_refuses_what_does_not_fit() -> None:
     frame, chunk = ffi.new("fk_downlink_frame *"), ffi.new("fk_packet_chunk *")
     assert lib.fk_packet_record_encode(out, 53, head, 1, bytes(38)) == lib.FK_ERR_TOOSMALL
     assert lib.fk_packet_record_encode(out, 217, head, 4, bytes(202)) == lib.FK_ERR_TOOSMALL
-    for kind in (0, 2, 3, 5):
+    assert lib.fk_packet_record_encode(out, 31, head, 5, bytes(16)) == lib.FK_ERR_TOOSMALL
+    for kind in (0, 2, 3, 6):
         assert lib.fk_packet_record_encode(out, 100, head, kind, bytes(202)) == lib.FK_ERR_VERSION
     assert lib.fk_packet_frame_encode(out, 63, head, frame, 1) == lib.FK_ERR_TOOSMALL
     assert lib.fk_packet_frame_encode(out, 64, head, frame, 0) == lib.FK_ERR_INVAL
@@ -235,8 +237,26 @@ def test_no_packet_is_larger_than_announced(chunk_size: int) -> None:
     assert all(len(p) == formats.TmHeader.parse(p).length + 7 for p in packets)
 
 
+def test_a_resend_that_ends_before_it_begins_is_refused() -> None:
+    downlink = Downlink(Source())
+    assert downlink.resend(0, 5, 4) == lib.FK_ERR_INVAL
+    assert downlink.next() == b""
+
+
+def test_a_resend_goes_to_the_pictures_end_and_not_beyond() -> None:
+    source = Source(sent=[4])
+    source.add(4, bytes(range(100)))
+    downlink = Downlink(source, chunk_size=40)
+    for first, last in ((90, 0xFFFFFFFF), (99, 99), (100, 200), (0xFFFFFFFF, 0xFFFFFFFF)):
+        assert downlink.resend(4, first, last) == 0
+    packets = downlink.all()
+    assert kinds(packets) == [2, 3, 2, 3], "what lies beyond the end is passed over"
+    assert [formats.ChunkPacket.parse(p).bytes for p in packets[1::2]] == [bytes(range(90, 100)), b"\x63"]
+    assert source.sent == [4], "the store is not told again"
+
+
 FAILURES = ["FK_ERR_IO", "FK_ERR_ECC", "FK_ERR_NOENT", "FK_ERR_CORRUPT"]
-CALLS = ["record", "record_sent", "frame", "read", "frame_sent"]
+CALLS = ["record", "record_sent", "frame", "find", "read", "frame_sent"]
 
 
 @settings(max_examples=150, deadline=None)
@@ -246,14 +266,18 @@ CALLS = ["record", "record_sent", "frame", "read", "frame_sent"]
     trouble=st.lists(
         st.dictionaries(st.sampled_from(CALLS), st.sampled_from(FAILURES), max_size=2), max_size=25
     ),
+    again=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 260), st.integers(0, 300)), max_size=18),
 )
 def test_after_any_trouble_the_rest_comes_down_and_the_counts_have_no_gap(
-    sizes: list[int], records: int, trouble: list[dict[str, str]]
+    sizes: list[int], records: int, trouble: list[dict[str, str]], again: list[tuple[int, int, int]]
 ) -> None:
     source = Source(records=[record(decision(n)) for n in range(records)])
     for frame_id, size in enumerate(sizes):
         source.add(frame_id, bytes([frame_id]) * size)
     downlink = Downlink(source, chunk_size=100)
+    for waiting, (frame_id, first, last) in enumerate(r for r in again if r[1] <= r[2]):
+        full = waiting >= lib.FK_RESENDS_MAX
+        assert downlink.resend(frame_id, first, last) == (lib.FK_ERR_TOOSMALL if full else 0)
     packets = []
     for failing in trouble:
         source.fail = {name: getattr(lib, error) for name, error in failing.items()}
@@ -262,7 +286,7 @@ def test_after_any_trouble_the_rest_comes_down_and_the_counts_have_no_gap(
         except FkError:
             assert failing, "an error without a cause"
     source.fail = {}
-    most = records + sum(1 + -(-size // 100) for size in sizes) + 1
+    most = records + sum(1 + -(-size // 100) for size in sizes) + 1 + 5 * len(again)
     for _ in range(most):
         packets.append(downlink.next())
     assert packets[-1] == b"", "it does not come to an end"

@@ -16,7 +16,9 @@ SECURITY = Path(__file__).parents[2] / "missions" / "security.toml"
 
 @pytest.fixture(scope="module")
 def flown() -> Run:
-    args = Namespace(dataset="demo", mission=SECURITY, model=None, limit=30, seed=None, label="label", jobs=2)
+    args = Namespace(
+        dataset="demo", mission=SECURITY, model=None, limit=30, seed=None, label="label", jobs=2, uplink=[]
+    )
     return fly(args, mission.load(SECURITY), "host")
 
 

@@ -28,6 +28,7 @@ POINTER_CALLS: Mapping[str, tuple[str, ...]] = {
         "pipeline.c:next_record",
         "pipeline.c:record_sent",
         "pipeline.c:next_frame",
+        "pipeline.c:find_frame",
         "pipeline.c:read_frame",
         "pipeline.c:frame_sent",
     ),

@@ -19,5 +19,12 @@ class Pass:
     budget: int = 0
 
 
-Event = Frame | Pass
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A telecommand comes up: one packet, as it was received."""
+
+    packet: bytes
+
+
+Event = Frame | Pass | Command
 Events = Iterable[Event]

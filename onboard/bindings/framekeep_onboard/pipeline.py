@@ -9,7 +9,7 @@ from typing import Any
 
 from framekeep_onboard._errors import FkError, check
 from framekeep_onboard._fk import ffi, lib
-from framekeep_onboard.events import Frame, Pass
+from framekeep_onboard.events import Command, Frame, Pass
 from framekeep_onboard.targets import FlashSetup
 
 
@@ -112,6 +112,10 @@ class Pipeline:
                 raise FkError(size, "downlink")
             left -= size
             yield bytes(ffi.buffer(self._packet, size))
+
+    def command(self, event: Command) -> int:
+        """Carry out a telecommand: 0, or the error code that says why it was refused."""
+        return int(lib.fk_pipeline_command(self._pipeline, event.packet, len(event.packet)))
 
     def sync(self) -> None:
         """Write to flash what waits in RAM, as before a planned switch-off."""

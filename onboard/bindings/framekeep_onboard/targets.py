@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from framekeep_onboard import count, firmware
-from framekeep_onboard.events import Event, Frame
+from framekeep_onboard.events import Command, Event, Frame
 
 IMAGE = "flight"
 LISTEN = 0.2  # seconds between two looks at what a board has written
@@ -24,7 +24,7 @@ LISTEN = 0.2  # seconds between two looks at what a board has written
 _MAGIC = b"FKS1"
 _SETUP = struct.Struct(">4s I HH II HH BBBB 4x")
 _EVENT = struct.Struct(">B 3x I HI 2x")
-_END, _FRAME, _PASS = 0, 1, 2
+_END, _FRAME, _PASS, _COMMAND = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,9 @@ def _write_session(
         if isinstance(event, Frame):
             stream.write(_EVENT.pack(_FRAME, 0, event.time >> 32, event.time & 0xFFFFFFFF))
             stream.write(event.data)
+        elif isinstance(event, Command):
+            stream.write(_EVENT.pack(_COMMAND, len(event.packet), 0, 0))
+            stream.write(event.packet)
         else:
             stream.write(_EVENT.pack(_PASS, event.budget, 0, 0))
     stream.write(_EVENT.pack(_END, 0, 0, 0))

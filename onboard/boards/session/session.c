@@ -123,6 +123,19 @@ static int take_frame(fk_session *s, fk_time time)
     return s->board->port->write_record(s->board->port->ctx, record, sizeof record);
 }
 
+/* A command that is refused is reported, like one that is not: the session goes on. */
+static int take_command(fk_session *s, uint32_t size)
+{
+    if (size > sizeof s->packet) {
+        return FK_ERR_CORRUPT;
+    }
+    int err = read_events(s, s->packet, size);
+    if (err >= 0) {
+        (void)fk_pipeline_command(&s->pipeline, s->packet, size);
+    }
+    return err;
+}
+
 /* Packets are sent while the largest one still fits into what is left of the
  * budget. Bounded by what the flash holds: each packet is sent once. */
 static int pass(fk_session *s, uint32_t budget)
@@ -162,6 +175,8 @@ int fk_session_run(fk_session *s, const fk_session_board *board)
             err = take_frame(s, fk_get_u48be(event + FK_SESSION_TIME));
         } else if (event[FK_SESSION_KIND] == FK_SESSION_PASS) {
             err = pass(s, fk_get_u32be(event + FK_SESSION_BUDGET));
+        } else if (event[FK_SESSION_KIND] == FK_SESSION_COMMAND) {
+            err = take_command(s, fk_get_u32be(event + FK_SESSION_BUDGET));
         } else {
             err = FK_ERR_CORRUPT;
         }

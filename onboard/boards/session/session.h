@@ -1,14 +1,14 @@
 /* Plays a recorded session to the flight code: the same on every board.
  *
  * A session is a stream of bytes: a setup, then events in the order in which
- * they happen. A frame is taken; the link is up. What the flight code makes of
+ * they happen. A frame is taken; the link is up; a telecommand comes. What the flight code makes of
  * them, decision records and packets, is handed to the port; the flash is the
  * board's own. Equal sessions give equal bytes on every board, the host
  * included: that is how they are compared.
  *
  * All integers are big-endian.
  *   setup    FK_SESSION_SETUP_SIZE bytes, then the policy
- *   event    FK_SESSION_EVENT_SIZE bytes, for a frame followed by its pixels
+ *   event    FK_SESSION_EVENT_SIZE bytes, followed by a frame's pixels or a command's packet
  *   end      an event of kind FK_SESSION_END */
 #ifndef FK_SESSION_H
 #define FK_SESSION_H
@@ -32,11 +32,13 @@ enum { /* the setup: offset of each field */
     FK_SESSION_MAGIC_VALUE = 0x464B5331, /* "FKS1" */
 
     /* an event */
-    FK_SESSION_KIND = 0,   /* u8: one of the next three                              */
+    FK_SESSION_KIND = 0,   /* u8: one of the next four                               */
     FK_SESSION_END = 0,
     FK_SESSION_FRAME = 1,  /* as many pixels follow as the policy's camera has       */
     FK_SESSION_PASS = 2,
-    FK_SESSION_BUDGET = 4, /* u32: bytes that the pass can carry; 0: all that waits  */
+    FK_SESSION_COMMAND = 3,
+    FK_SESSION_BUDGET = 4, /* u32: bytes that the pass can carry, 0 for all that waits;
+                              or those of the command's packet that follow           */
     FK_SESSION_TIME = 8,   /* u48: of a frame, see fk_time                           */
     FK_SESSION_EVENT_SIZE = 16
 };

@@ -1,7 +1,8 @@
 /* Telemetry packets for the link, one at a time and only when asked.
  *
- * Records (decisions, thumbnails) go first, then the pictures, the most valuable first: one
- * frame-of-interest packet, then its chunks. Every packet stands alone: it can
+ * Records (decisions, thumbnails, reports) go first, then what the ground asks for
+ * again, then the pictures, the most valuable first: one frame-of-interest packet,
+ * then its chunks. Every packet stands alone: it can
  * be lost, doubled or reordered and the others keep their use. See docs/ICD.md
  * for the bytes.
  *
@@ -26,6 +27,9 @@ enum {
     FK_THUMBNAIL_HEIGHT     = 12,
     FK_THUMBNAIL_RECORD_SIZE = 202, /* bytes of a thumbnail as fk_thumbnail_pack() begins it */
     FK_THUMBNAIL_PACKET_SIZE = 218, /* bytes of its packet                                */
+    FK_REPORT_RECORD_SIZE = 16,     /* bytes of a report as fk_report_pack() writes it     */
+    FK_REPORT_PACKET_SIZE = 32,     /* bytes of its packet                                */
+    FK_RESENDS_MAX = 16,            /* resends that wait at a time                        */
     FK_APID_RECORDS         = 0x64, /* usual APID of records                              */
     FK_APID_IMAGES          = 0x65  /* usual APID of frames of interest and their chunks   */
 };
@@ -37,7 +41,8 @@ void fk_decision_unpack(fk_decision *decision, const uint8_t in[FK_DECISION_RECO
 /* What a record is: the subtype of the packet it travels in. */
 typedef enum {
     FK_RECORD_DECISION  = 1, /* FK_DECISION_RECORD_SIZE bytes                          */
-    FK_RECORD_THUMBNAIL = 4  /* FK_THUMBNAIL_RECORD_SIZE bytes                         */
+    FK_RECORD_THUMBNAIL = 4, /* FK_THUMBNAIL_RECORD_SIZE bytes                         */
+    FK_RECORD_REPORT    = 5  /* FK_REPORT_RECORD_SIZE bytes                            */
 } fk_record;
 
 /* Bytes of a record of that kind, FK_ERR_VERSION for one that is not known. */
@@ -45,6 +50,17 @@ int fk_record_size(int kind);
 
 /* Begins a thumbnail's record and says where its pixels go, row by row. */
 uint8_t *fk_thumbnail_pack(uint8_t out[FK_THUMBNAIL_RECORD_SIZE], fk_time time, uint32_t frame_id);
+
+/* What became of a command. */
+typedef struct {
+    fk_time  time;          /* when the last frame before it was taken                  */
+    uint32_t frame_id;      /* of the next one                                         */
+    uint16_t packet_id, sequence; /* of the command's packet                            */
+    uint8_t  subtype;       /* of the command                                          */
+    int8_t   error;         /* an fk_err that says why it was refused, or 0             */
+} fk_report;
+
+void fk_report_pack(uint8_t out[FK_REPORT_RECORD_SIZE], const fk_report *report);
 
 /* What the ground must know of a picture that it is about to get. */
 typedef struct {
@@ -70,6 +86,8 @@ typedef struct {
     int (*record_sent)(void *ctx);
     /* Describes the most valuable frame that was not sent yet. 1, 0, or an error. */
     int (*frame)(void *ctx, fk_downlink_frame *out);
+    /* Describes that frame, sent or not. 0, FK_ERR_NOENT where it is gone, or an error. */
+    int (*find)(void *ctx, uint32_t frame_id, fk_downlink_frame *out);
     /* Copies `size` bytes of a picture from `offset` on: `size`, or an error;
      * FK_ERR_NOENT where the frame was evicted meanwhile. */
     int (*read)(void *ctx, uint32_t frame_id, uint32_t offset, uint8_t *out, uint32_t size);
@@ -87,16 +105,23 @@ typedef struct {
 /* What must survive a reset for the ground to see no false gap. */
 typedef struct {
     uint16_t sequence[2];  /* next count of the records' and of the images' APID       */
-    uint16_t message[4];   /* next count of subtypes 1 to 4                            */
+    uint16_t message[5];   /* next count of subtypes 1 to 5                            */
 } fk_downlink_counters;
+
+/* Bytes of a picture that the ground wants again: `end` is the first it does not. */
+typedef struct {
+    uint32_t frame_id, offset, end;
+} fk_resend;
 
 typedef struct {
     const fk_downlink_source *source;
     const fk_downlink_config *config;
     fk_downlink_counters counters; /* may be read at any time, to be kept               */
     fk_downlink_frame frame;       /* the one under way                                */
-    uint32_t offset;               /* its bytes sent so far                            */
+    uint32_t offset, end;          /* its next byte, and the first that is not sent     */
     uint8_t  state;                /* what of it is next                               */
+    uint8_t  resend_count;
+    fk_resend resends[FK_RESENDS_MAX]; /* in the order in which they were asked for     */
 } fk_downlink;
 
 /* Both structs must outlive `q`. `resume` are the counters of before a reset,
@@ -113,6 +138,12 @@ size_t fk_downlink_packet_max(const fk_downlink_config *config);
  * given up (the next call goes on with what is left), or that records cannot be
  * read and no frame waits. A frame evicted meanwhile is no error. */
 int fk_downlink_next(fk_downlink *q, uint8_t *packet, size_t cap);
+
+/* The ground wants bytes first..last of a picture again; what lies past its end is
+ * left out. It goes out after the frame under way. FK_ERR_INVAL where first > last,
+ * FK_ERR_TOOSMALL where FK_RESENDS_MAX wait. A frame that is gone when its turn comes
+ * is passed over. */
+int fk_downlink_resend(fk_downlink *q, uint32_t frame_id, uint32_t first, uint32_t last);
 
 /* --- One packet each; fk_downlink_next() is made of these ------------------- */
 

@@ -1,9 +1,9 @@
-/* A frame's way through the flight code: judged, kept, sent.
+/* A frame's way through the flight code: judged, kept, sent; and what the ground asks.
  *
  * This is the only file that knows all stages. A board supplies memory, a
  * flash port, a model image and a policy; then it calls fk_pipeline_frame()
- * for every picture the camera takes, and fk_pipeline_downlink() while the
- * link is up:
+ * for every picture the camera takes, fk_pipeline_command() for every packet that
+ * comes up, and fk_pipeline_downlink() while the link is up:
  *
  *     fk_pipeline_init(&p, &config);
  *     fk_pipeline_frame(&p, &decision, &frame, now);
@@ -22,6 +22,7 @@
 #include "fk/screen.h"
 #include "fk/store.h"
 #include "fk/trigger.h"
+#include "fk/uplink.h"
 
 enum {
     FK_PIPELINE_SCALE_WORDS = 1024, /* bounds the width of a model's input: 340 pixels RGB   */
@@ -52,13 +53,15 @@ typedef struct {
     fk_model   model;
     fk_store   store;
     fk_store_config store_config;
-    fk_store_quota quotas[FK_POLICY_CLASSES_MAX];
+    fk_store_quota quotas[FK_POLICY_CLASSES_MAX]; /* what the policy says each class may hold  */
+    uint8_t    quota_count;
     fk_downlink downlink;
     fk_downlink_source source;
     fk_downlink_config link;
     fk_trigger_rule rules[FK_POLICY_CLASSES_MAX];
     uint8_t   *work;
     size_t     work_size;
+    fk_time    now;                       /* of the last frame                               */
     uint32_t   next_id;
     uint16_t   batch_fill;                /* bytes in batch, 0 when it is empty               */
     uint16_t   unsent_fill, unsent_at;    /* bytes in unsent; those already in packets        */
@@ -79,6 +82,16 @@ int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg);
  * frame buffer. Returns < 0 only when not even the
  * decision could be logged. */
 int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, fk_time time);
+
+/* Does what a telecommand says. Returns 0, or why it was refused; either is reported in
+ * a record that goes down with the decisions, but for a packet that is damaged
+ * (FK_ERR_CORRUPT) or not for the policy's APID of records (FK_ERR_NOENT), which change
+ * nothing. FK_ERR_NOENT is also a frame that is not in flash, FK_ERR_TOOSMALL a resend
+ * too many. A policy holds until the next reset, which brings back the one of
+ * fk_pipeline_init(): no command can do lasting harm. It must leave the camera, the
+ * packets, the quotas and all masks as they are, else it is FK_ERR_STATE; masks may be
+ * added. */
+int fk_pipeline_command(fk_pipeline *p, const uint8_t *packet, size_t size);
 
 /* Writes what waits in RAM to flash: decisions are gathered so that they share a
  * program unit, so a cut of power can lose the last few. fk_pipeline_downlink()

@@ -17,6 +17,12 @@
 #define FK_PACKET_CHUNK_SIZE_MAX         0x1000u /* largest share of a picture in one packet */
 #define FK_PACKET_SUBTYPE_CHUNK               3u /* a ChunkHeader and bytes follow */
 #define FK_PACKET_SUBTYPE_THUMBNAIL           4u /* a Thumbnail follows */
+#define FK_PACKET_SUBTYPE_REPORT              5u /* a Report follows */
+#define FK_PACKET_ID_TC                  0x1800u /* packet_id of a command without its APID */
+#define FK_PACKET_SUBTYPE_PING               64u /* of a command: nothing follows */
+#define FK_PACKET_SUBTYPE_RESEND             65u /* a Resend follows */
+#define FK_PACKET_SUBTYPE_DELETE             66u /* a Delete follows */
+#define FK_PACKET_SUBTYPE_POLICY             67u /* a Policy follows */
 #define FK_POLICY_MAGIC_VALUE            0x464b504fu /* FKPO */
 #define FK_POLICY_VERSION_VALUE               1u /* of the policy's layout */
 #define FK_STORE_MAGIC                   0x464bu /* FK */
@@ -42,7 +48,7 @@
 #define FK_TM_LENGTH                          4u /* 2 B: bytes after this field, less 1 */
 #define FK_TM_PUS                             6u /* 1 B: 0x20: PUS version 2, time reference status 0 */
 #define FK_TM_SERVICE                         7u /* 1 B: 128 */
-#define FK_TM_SUBTYPE                         8u /* 1 B: what follows: 1 decision, 2 frame of interest, 3 image chunk, 4 thumbnail */
+#define FK_TM_SUBTYPE                         8u /* 1 B: what follows: 1 decision, 2 frame of interest, 3 image chunk, 4 thumbnail, 5 report */
 #define FK_TM_MESSAGE                         9u /* 2 B: counts the messages of this subtype, wraps at 65536 */
 #define FK_TM_DESTINATION                    11u /* 2 B: as configured, 0 by default */
 #define FK_TM_P_FIELD                        13u /* 1 B: 0x2E: CUC, agency epoch, 4 bytes of seconds, 2 of fraction */
@@ -104,9 +110,37 @@
 #define FK_CHUNK_SIZE                         8u /* 4 B: bytes of the whole encoded picture */
 #define FK_CHUNK_BYTES                       12u /* in all */
 
+/* Report: docs/ICD.md */
+#define FK_REPORT_FRAME_ID                    0u /* 4 B: of the next frame: from it on a new policy holds */
+#define FK_REPORT_COMMAND_ID                  4u /* 2 B: packet_id of the command's packet */
+#define FK_REPORT_COMMAND_SEQUENCE            6u /* 2 B: sequence of the command's packet */
+#define FK_REPORT_COMMAND_SUBTYPE             8u /* 1 B: what it asked for: 64 ping, 65 resend, 66 delete, 67 policy */
+#define FK_REPORT_ERROR                       9u /* 1 B: why it was refused, or 0: it is carried out */
+#define FK_REPORT_BYTES                      10u /* in all */
+
 /* PacketTrailer: docs/ICD.md */
 #define FK_TRAILER_CRC16                      0u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
 #define FK_TRAILER_BYTES                      2u /* in all */
+
+/* TcHeader: docs/ICD.md */
+#define FK_TC_PACKET_ID                       0u /* 2 B: version 000, type 1 (telecommand), secondary header 1, APID of records (11 bits) */
+#define FK_TC_SEQUENCE                        2u /* 2 B: flags 11 (unsegmented), count (14 bits): the report names it */
+#define FK_TC_LENGTH                          4u /* 2 B: bytes after this field, less 1 */
+#define FK_TC_PUS                             6u /* 1 B: PUS version 2 in the high four bits; the others ask for acknowledgements, a report comes anyway */
+#define FK_TC_SERVICE                         7u /* 1 B: 128 */
+#define FK_TC_SUBTYPE                         8u /* 1 B: what is wanted: 64 ping, 65 resend, 66 delete, 67 policy */
+#define FK_TC_SOURCE                          9u /* 2 B: who sends it; not looked at */
+#define FK_TC_BYTES                          11u /* in all */
+
+/* Resend: docs/ICD.md */
+#define FK_RESEND_FRAME_ID                    0u /* 4 B: as in its decision record */
+#define FK_RESEND_FIRST                       4u /* 4 B: byte of the encoded picture */
+#define FK_RESEND_LAST                        8u /* 4 B: byte of the encoded picture, first..4294967295; past its end = up to its end */
+#define FK_RESEND_BYTES                      12u /* in all */
+
+/* Delete: docs/ICD.md */
+#define FK_DELETE_FRAME_ID                    0u /* 4 B: as in its decision record */
+#define FK_DELETE_BYTES                       4u /* in all */
 
 /* DecisionRecord: docs/SPEC.md */
 #define FK_DECISION_RECORD_TIME               0u /* 6 B: when the frame was taken: 1/65536 s since 2000-01-01T00:00:00 UTC */
@@ -134,6 +168,16 @@
 #define FK_THUMBNAIL_RECORD_THUMBNAIL_FRAME_ID      6u /* 4 B: as in its decision record */
 #define FK_THUMBNAIL_RECORD_THUMBNAIL_PIXELS     10u /* 192 B: grey, 16 x 12, row by row: the whole frame, area averages */
 #define FK_THUMBNAIL_RECORD_BYTES           202u /* in all */
+
+/* ReportRecord: docs/SPEC.md */
+#define FK_REPORT_RECORD_TIME                 0u /* 6 B: of the last frame before the command: 1/65536 s since 2000-01-01T00:00:00 UTC */
+#define FK_REPORT_RECORD_REPORT               6u /* 10 B: as in its packet (see ICD.md) */
+#define FK_REPORT_RECORD_REPORT_FRAME_ID      6u /* 4 B: of the next frame: from it on a new policy holds */
+#define FK_REPORT_RECORD_REPORT_COMMAND_ID     10u /* 2 B: packet_id of the command's packet */
+#define FK_REPORT_RECORD_REPORT_COMMAND_SEQUENCE     12u /* 2 B: sequence of the command's packet */
+#define FK_REPORT_RECORD_REPORT_COMMAND_SUBTYPE     14u /* 1 B: what it asked for: 64 ping, 65 resend, 66 delete, 67 policy */
+#define FK_REPORT_RECORD_REPORT_ERROR        15u /* 1 B: why it was refused, or 0: it is carried out */
+#define FK_REPORT_RECORD_BYTES               16u /* in all */
 
 /* Policy: docs/SPEC.md */
 #define FK_POLICY_MAGIC                       0u /* 4 B: 0x464B504F: FKPO */

@@ -23,8 +23,13 @@ _Static_assert(FK_THUMBNAIL_RECORD_SIZE == FK_THUMBNAIL_RECORD_BYTES &&
                    FK_TM_TIME + FK_THUMBNAIL_RECORD_THUMBNAIL == FK_TM_BYTES &&
                    FK_THUMBNAIL_WIDTH * FK_THUMBNAIL_HEIGHT == FK_THUMBNAIL_BYTES - FK_THUMBNAIL_PIXELS,
                "a thumbnail's does as well");
+_Static_assert(FK_REPORT_PACKET_SIZE == FK_TM_BYTES + FK_REPORT_BYTES + FK_TRAILER_BYTES &&
+                   FK_REPORT_RECORD_SIZE == FK_REPORT_RECORD_BYTES &&
+                   FK_TM_TIME + FK_REPORT_RECORD_REPORT == FK_TM_BYTES,
+               "and a report's");
 _Static_assert(FK_RECORD_DECISION == FK_PACKET_SUBTYPE_DECISION &&
-                   FK_RECORD_THUMBNAIL == FK_PACKET_SUBTYPE_THUMBNAIL,
+                   FK_RECORD_THUMBNAIL == FK_PACKET_SUBTYPE_THUMBNAIL &&
+                   FK_RECORD_REPORT == FK_PACKET_SUBTYPE_REPORT,
                "a record is named by its packet");
 
 static void put_box(uint8_t *p, const fk_box *box)
@@ -100,6 +105,7 @@ int fk_record_size(int kind)
     switch (kind) {
     case FK_RECORD_DECISION: return FK_DECISION_RECORD_SIZE;
     case FK_RECORD_THUMBNAIL: return FK_THUMBNAIL_RECORD_SIZE;
+    case FK_RECORD_REPORT: return FK_REPORT_RECORD_SIZE;
     default: return FK_ERR_VERSION;
     }
 }
@@ -110,6 +116,17 @@ uint8_t *fk_thumbnail_pack(uint8_t out[FK_THUMBNAIL_RECORD_SIZE], fk_time time, 
     fk_put_u48be(out + FK_THUMBNAIL_RECORD_TIME, time);
     fk_put_u32be(p + FK_THUMBNAIL_FRAME_ID, frame_id);
     return p + FK_THUMBNAIL_PIXELS;
+}
+
+void fk_report_pack(uint8_t out[FK_REPORT_RECORD_SIZE], const fk_report *report)
+{
+    uint8_t *p = out + FK_REPORT_RECORD_REPORT;
+    fk_put_u48be(out + FK_REPORT_RECORD_TIME, report->time);
+    fk_put_u32be(p + FK_REPORT_FRAME_ID, report->frame_id);
+    fk_put_u16be(p + FK_REPORT_COMMAND_ID, report->packet_id);
+    fk_put_u16be(p + FK_REPORT_COMMAND_SEQUENCE, report->sequence);
+    p[FK_REPORT_COMMAND_SUBTYPE] = report->subtype;
+    p[FK_REPORT_ERROR] = (uint8_t)report->error;
 }
 
 int fk_packet_record_encode(uint8_t *out, size_t cap, const fk_packet_head *head, int kind,
