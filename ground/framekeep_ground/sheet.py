@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,13 +130,28 @@ def _figure(card: Card) -> str:
 
 
 def _box(card: Card) -> str:
-    if "box_width" not in card.info or not card.info["box_width"]:
-        return ""
-    left, top, width, height = (
-        100 * int(str(card.info[f"box_{side}"])) / 65535 for side in ("x", "y", "width", "height")
-    )
-    place = f"left:{left:.1f}%;top:{top:.1f}%;width:{width:.1f}%;height:{height:.1f}%"
-    return f'<div class=box style="{place}"></div>'
+    if not card.info.get("box_width") or not card.info.get("frame_width"):
+        return ""  # not announced: nobody said which part of the frame this is
+    return f'<div class=box style="{placed(card.info)}"></div>'
+
+
+def placed(info: Mapping[str, object]) -> str:
+    """Where the object is over the picture, as CSS: `info` is a row of frames.csv.
+
+    The box is a part of the frame, and so may the picture be.
+    """
+
+    def span(begin: str, side: str, first: str) -> tuple[float, float]:
+        at, length, frame, before, picture = (
+            int(str(info[name])) for name in (f"box_{begin}", f"box_{side}", f"frame_{side}", first, side)
+        )
+        start = at * frame / 65535 - before
+        inside = [100 * min(max(edge / picture, 0), 1) for edge in (start, start + length * frame / 65535)]
+        return inside[0], inside[1] - inside[0]
+
+    left, width = span("x", "width", "left")
+    top, height = span("y", "height", "top")
+    return f"left:{left:.1f}%;top:{top:.1f}%;width:{width:.1f}%;height:{height:.1f}%"
 
 
 def _thumbnail(path: Path) -> str:

@@ -118,6 +118,19 @@ static int judge(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
     return err;
 }
 
+/* What of a frame with its object at `box` the pictures show. */
+static fk_rect kept_part(const fk_pipeline *p, const fk_box *box)
+{
+    const fk_policy *policy = &p->policy;
+    const fk_rect whole = {0, 0, policy->width, policy->height};
+    fk_rect part = whole;
+
+    if (policy->window_width != 0) { /* not larger than the frame: the policy is checked */
+        (void)fk_camera_window(&part, &whole, box, policy->window_width, policy->window_height);
+    }
+    return part;
+}
+
 /* Encodes the frame into the work area, which the network no longer needs, and
  * stores it. Returns a reason or an error. */
 static int keep(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
@@ -128,8 +141,13 @@ static int keep(fk_pipeline *p, fk_decision *d, const fk_frame *frame)
         .restart_interval = p->policy.restart_interval,
     };
     uint8_t *picture = p->work + FK_JPEG_SCRATCH_BYTES;
+    const fk_rect part = kept_part(p, &d->box);
+    fk_frame view;
 
-    int size = fk_jpeg_encode(picture, p->policy.picture_bytes_max, frame, &jpeg, p->work, FK_JPEG_SCRATCH_BYTES);
+    int size = fk_frame_part(&view, frame, &part);
+    if (size >= 0) {
+        size = fk_jpeg_encode(picture, p->policy.picture_bytes_max, &view, &jpeg, p->work, FK_JPEG_SCRATCH_BYTES);
+    }
     if (size == FK_ERR_TOOSMALL) {
         return FK_REASON_TOO_LARGE;
     }
@@ -305,8 +323,9 @@ static void describe(fk_downlink_frame *out, const fk_pipeline *p, const fk_fram
         .frame_id = meta->frame_id,
         .size = meta->size,
         .crc32 = meta->crc32,
-        .width = p->policy.width,
-        .height = p->policy.height,
+        .part = kept_part(p, &meta->box),
+        .frame_width = p->policy.width,
+        .frame_height = p->policy.height,
         .value = meta->value,
         .class_index = meta->class_index,
         .score = meta->score,
@@ -399,7 +418,8 @@ static int may_follow(const fk_pipeline *p, const fk_policy *next)
     fk_store_quota quotas[FK_POLICY_CLASSES_MAX];
 
     int same = next->width == old->width && next->height == old->height &&
-               next->pixel_format == old->pixel_format && next->record_apid == old->record_apid &&
+               next->pixel_format == old->pixel_format && next->window_width == old->window_width &&
+               next->window_height == old->window_height && next->record_apid == old->record_apid &&
                next->image_apid == old->image_apid && next->chunk_bytes == old->chunk_bytes &&
                next->mask_count >= old->mask_count && quotas_of(quotas, next) == p->quota_count;
     for (unsigned i = 0; same && i < old->mask_count; i++) {

@@ -70,6 +70,15 @@ static int classes_ok(const fk_policy *p)
     return 1;
 }
 
+static int window_ok(const fk_policy *p)
+{
+    if (p->window_width == 0 || p->window_height == 0) {
+        return p->window_width == p->window_height;
+    }
+    return p->window_width <= p->width && p->window_height <= p->height &&
+           (p->pixel_format != FK_PIXEL_YUYV || p->window_width % 2 == 0);
+}
+
 static int output_ok(const fk_policy *p)
 {
     return p->jpeg_quality >= 1 && p->jpeg_quality <= QUALITY_MAX && p->jpeg_mode <= 1 &&
@@ -112,6 +121,8 @@ int fk_policy_parse(fk_policy *out, const uint8_t *bytes, size_t size)
         .jpeg_mode = bytes[FK_POLICY_JPEG_MODE],
         .restart_interval = fk_get_u16be(bytes + FK_POLICY_RESTART_INTERVAL),
         .picture_bytes_max = fk_get_u32be(bytes + FK_POLICY_PICTURE_BYTES_MAX),
+        .window_width = fk_get_u16be(bytes + FK_POLICY_WINDOW_WIDTH),
+        .window_height = fk_get_u16be(bytes + FK_POLICY_WINDOW_HEIGHT),
         .record_apid = fk_get_u16be(bytes + FK_POLICY_RECORD_APID),
         .image_apid = fk_get_u16be(bytes + FK_POLICY_IMAGE_APID),
         .chunk_bytes = fk_get_u16be(bytes + FK_POLICY_CHUNK_BYTES),
@@ -129,7 +140,7 @@ int fk_policy_parse(fk_policy *out, const uint8_t *bytes, size_t size)
     for (unsigned i = 0; i < FK_POLICY_MASKS_MAX; i++) {
         p.masks[i] = read_rect(bytes + FK_POLICY_MASKS + i * FK_POLICY_RECT_BYTES);
     }
-    if (!camera_ok(&p) || !masks_ok(&p) || !classes_ok(&p) || !output_ok(&p)) {
+    if (!camera_ok(&p) || !masks_ok(&p) || !classes_ok(&p) || !window_ok(&p) || !output_ok(&p)) {
         return FK_ERR_INVAL;
     }
     *out = p;

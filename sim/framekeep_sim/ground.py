@@ -12,6 +12,7 @@ class Received:
     """What came down whole."""
 
     pictures: dict[int, bytes]  # by frame id
+    frames: dict[int, dict[str, object]]  # the row of frames.csv, by frame id
     decisions: int  # frames of which the ground knows why they were kept or not
     reports: tuple[tuple[str, str], ...]  # of telecommands: name, and OK or the name of the error
 
@@ -26,4 +27,7 @@ def receive(downlink: bytes) -> Received:
     decoder = Decoder(keep)
     decoder.feed(downlink, last=True)
     reports = tables.rows(decoder.reports(), ("command", "error"))
-    return Received(pictures, len(decoder.decisions()), tuple((str(n), str(e)) for n, e in reports))
+    rows = tables.rows(decoder.infos(), tables.FRAME_COLUMNS)
+    infos = (dict(zip(tables.FRAME_COLUMNS, row, strict=True)) for row in rows)
+    frames = {int(str(info["frame_id"])): info for info in infos}
+    return Received(pictures, frames, len(decoder.decisions()), tuple((str(n), str(e)) for n, e in reports))

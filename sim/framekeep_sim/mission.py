@@ -135,6 +135,7 @@ class Codec:
     mode: JpegMode
     restart_interval: int
     max_bytes: int
+    window: tuple[int, int] = (0, 0)  # pixels wide and high that are kept; 0: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +294,8 @@ class Mission:
             "jpeg_mode": int(codec.mode),
             "restart_interval": codec.restart_interval,
             "picture_bytes_max": codec.max_bytes,
+            "window_width": codec.window[0],
+            "window_height": codec.window[1],
             "record_apid": downlink.record_apid,
             "image_apid": downlink.image_apid,
             "chunk_bytes": downlink.chunk_bytes,
@@ -418,12 +421,28 @@ def _trigger(table: Table) -> tuple[tuple[WantedClass, ...], tuple[int, ...]]:
     return tuple(wanted), tuple(lines)
 
 
-def _codec(table: Table) -> Codec:
+def _window(table: Table, camera: Camera) -> tuple[int, int]:
+    value = table.raw("window", [0, 0])
+    if not (isinstance(value, list) and len(value) == 2 and all(type(v) is int for v in value)):
+        raise table.fail("window", f" = {value}; write [width, height] in pixels")
+    width, height = value
+    if value == [0, 0]:
+        return 0, 0
+    if not (1 <= width <= camera.width and 1 <= height <= camera.height):
+        problem = f" = {value} is not inside the frame of {camera.width} x {camera.height}"
+        raise table.fail("window", problem)
+    if camera.format is PixelFormat.YUYV and width % 2:
+        raise table.fail("window", f" = {value}; yuyv wants an even width")
+    return width, height
+
+
+def _codec(table: Table, camera: Camera) -> Codec:
     codec = Codec(
         quality=table.integer("quality", 1, 100, 60),
         mode=table.choice("mode", _words(JpegMode), "yuv420"),
         restart_interval=table.integer("restart_interval", 0, 65535, 10, "MCUs"),
         max_bytes=table.integer("max_bytes", 1024, PICTURE_MAX, 16384, "bytes"),
+        window=_window(table, camera),
     )
     table.done()
     return codec
@@ -520,7 +539,7 @@ def load(path: Path) -> Mission:
     model_file = path.parent / model.text("file")
     model.done()
     classes, lines = _trigger(top.table("trigger", required=True))
-    codec = _codec(top.table("codec"))
+    codec = _codec(top.table("codec"), camera)
     mission = Mission(
         path=path,
         name=name,

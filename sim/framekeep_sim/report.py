@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from framekeep_ground.codes import REASON_TEXT, Reason
+from framekeep_ground.sheet import placed
 from framekeep_onboard.pipeline import Decision
 from PIL import Image
 
@@ -26,7 +27,7 @@ from framekeep_sim.outlook import sentences
 KEPT_MOST = 36  # thumbnails of frames of interest
 DROPPED_MOST = 10  # of each reason
 MISTAKES_MOST = 12  # of each kind of mistake
-THUMBNAIL = (176, 132)
+THUMBNAIL = (176, 132)  # of the same aspect as its place on the page
 
 SCREENED = (Reason.DARK, Reason.BRIGHT, Reason.BLANK)  # never scored
 
@@ -38,12 +39,12 @@ class Gallery:
     """The pictures a report shows, by their index in the dataset."""
 
     run: Run
-    thumbnails: dict[int, str]
+    thumbnails: dict[int, tuple[str, float]]
 
     def card(self, pair: Pair) -> str:
         shot, decision = pair
-        source = self.thumbnails.get(shot.index, "")
-        box = _box(decision) if any(decision.box) else ""
+        source, width = self.thumbnails.get(shot.index, ("", 100))
+        box = _box(self.run, decision) if any(decision.box) else ""
         notes = [_state(self.run, decision)]
         if shot.labels is not None:
             notes.append(f'<span class="tag">{escape(", ".join(sorted(shot.labels)) or "no label")}</span>')
@@ -55,7 +56,8 @@ class Gallery:
                 f'<span class="score">{_class_name(self.run, decision)} {decision.score}/255</span>'
             )
         return (
-            f'<figure><div class="shot"><img alt="" src="{source}">{box}</div>'
+            f'<figure><div class="shot"><span style="width:{width:.1f}%"><img alt="" src="{source}">{box}'
+            f"</span></div>"
             f'<figcaption><b title="{escape(shot.name)}">{escape(shot.name)}</b>'
             f"{verdict}{''.join(notes)}</figcaption></figure>"
         )
@@ -133,8 +135,9 @@ def _title(reason: Reason) -> str:
     return "Dropped: " + REASON_TEXT[reason].replace(", dropped before the network", "")
 
 
-def _thumbnails(run: Run, shown: set[int]) -> dict[int, str]:
-    """Of the ground's picture where the frame came down, else of what the camera saw."""
+def _thumbnails(run: Run, shown: set[int]) -> dict[int, tuple[str, float]]:
+    """Of the ground's picture where the frame came down, else of what the camera saw; with the share of its
+    place's width that it takes, in per cent."""
     by_index = {s.index: d for s, d in zip(run.shots, run.played.decisions, strict=True)}
     thumbnails = {}
     for index, item in enumerate(run.dataset):
@@ -149,7 +152,9 @@ def _thumbnails(run: Run, shown: set[int]) -> dict[int, str]:
         picture.thumbnail(THUMBNAIL, Image.Resampling.BILINEAR)
         file = io.BytesIO()
         picture.save(file, "JPEG", quality=78)
-        thumbnails[index] = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+        data = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+        share = picture.width / picture.height * THUMBNAIL[1] / THUMBNAIL[0]
+        thumbnails[index] = data, min(100.0, 100 * share)
     return thumbnails
 
 
@@ -166,9 +171,15 @@ def _state(run: Run, decision: Decision) -> str:
     return f'<span class="tag">{escape(reason_of(decision).name.lower())}</span>'
 
 
-def _box(decision: Decision) -> str:
-    x, y, width, height = (side / 655.35 for side in decision.box)
-    return f'<i class="box" style="left:{x:.1f}%;top:{y:.1f}%;width:{width:.1f}%;height:{height:.1f}%"></i>'
+def _box(run: Run, decision: Decision) -> str:
+    """Over the picture that came down, which may be a part of the frame, or over the frame."""
+    camera = run.mission.camera
+    shown: dict[str, object] = {"left": 0, "top": 0, "width": camera.width, "height": camera.height}
+    shown |= {"frame_width": camera.width, "frame_height": camera.height}
+    if decision.frame_id in run.received.pictures:
+        shown |= run.received.frames[decision.frame_id]
+    names = ("box_x", "box_y", "box_width", "box_height")
+    return f'<i class="box" style="{placed(shown | dict(zip(names, decision.box, strict=True)))}"></i>'
 
 
 # --- The parts of the page -------------------------------------------------------------------------

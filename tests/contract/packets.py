@@ -49,20 +49,20 @@ def report(sequence: int, subtype: int, error: int = 0) -> bytes:
 
 
 def decision_packet(c_head: Any, c_decision: Any) -> bytes:
-    out = ffi.new("uint8_t[]", 64)
+    out = ffi.new("uint8_t[]", 80)
     return bytes(
         out[
             0 : check(
-                lib.fk_packet_record_encode(out, 64, c_head, lib.FK_RECORD_DECISION, record(c_decision))
+                lib.fk_packet_record_encode(out, 80, c_head, lib.FK_RECORD_DECISION, record(c_decision))
             )
         ]
     )
 
 
 def frame_packet(c_head: Any, frame: dict[str, Any], chunk_size: int) -> bytes:
-    out = ffi.new("uint8_t[]", 64)
+    out = ffi.new("uint8_t[]", 80)
     c = ffi.new("fk_downlink_frame *", frame)
-    return bytes(out[0 : check(lib.fk_packet_frame_encode(out, 64, c_head, c, chunk_size))])
+    return bytes(out[0 : check(lib.fk_packet_frame_encode(out, 80, c_head, c, chunk_size))])
 
 
 def chunk_packet(c_head: Any, chunk: dict[str, Any], data: bytes) -> bytes:
@@ -142,8 +142,16 @@ class Source:
     def add(self, frame_id: int, picture: bytes, **values: Any) -> None:
         """A frame of interest that waits to be sent."""
         self.pictures[frame_id] = picture
-        frame = {"frame_id": frame_id, "time": TIME, "size": len(picture), "crc32": zlib.crc32(picture)}
-        self.frames.append(frame | {"width": 160, "height": 120, "model_id": MODEL_ID} | values)
+        frame = {
+            "frame_id": frame_id,
+            "time": TIME,
+            "model_id": MODEL_ID,
+            "size": len(picture),
+            "crc32": zlib.crc32(picture),
+        }
+        self.frames.append(
+            frame | {"part": [0, 0, 160, 120], "frame_width": 160, "frame_height": 120} | values
+        )
 
 
 class Downlink:

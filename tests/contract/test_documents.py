@@ -54,7 +54,7 @@ def test_packet_sizes_of_the_overview() -> None:
 def test_lengths_of_the_search_rule() -> None:
     rule = re.search(r"whose length fits \((\d+), (\d+),\s+(\d+) to (\d+), (\d+) and (\d+)\)", ICD)
     assert rule is not None
-    assert [int(n) + 7 for n in rule.groups()] == [54, 64, 35, 34 + formats.CHUNK_SIZE_MAX, 218, 32]
+    assert [int(n) + 7 for n in rule.groups()] == [54, 72, 35, 34 + formats.CHUNK_SIZE_MAX, 218, 32]
 
 
 def test_data_of_commands_of_the_overview() -> None:

@@ -52,6 +52,10 @@ FRAME_FIELDS = {
     "crc32": 0xCBF43926,
     "width": 160,
     "height": 120,
+    "left": 1000,
+    "top": 700,
+    "frame_width": 1280,
+    "frame_height": 820,
     "value": 51400,
     "class_index": 1,
     "score": 200,
@@ -61,8 +65,9 @@ FRAME_FIELDS = {
     "chunk_count": 22,
 }
 FRAME_HEX = """
-    0865 ffff 0039  20 80 02 ffff 0000  2e 329595c0 8000
-    00000007 00001092 cbf43926 00a0 0078 c8c8 01 c8  4000 2000 8000 6000  0123456789abcdef 00c8 00000016
+    0865 ffff 0041  20 80 02 ffff 0000  2e 329595c0 8000
+    00000007 00001092 cbf43926 00a0 0078
+    03e8 02bc 0500 0334 c8c8 01 c8  4000 2000 8000 6000  0123456789abcdef 00c8 00000016
 """
 
 THUMBNAIL_HEX = f"""
@@ -114,11 +119,13 @@ def test_decision_packet() -> None:
 
 def test_frame_packet() -> None:
     expected = crc_by_stdlib(FRAME_HEX)
-    described = {k: v for k, v in FRAME_FIELDS.items() if not k.startswith("chunk")} | {"time": TIME}
+    place = ("left", "top", "width", "height")
+    described = {k: v for k, v in FRAME_FIELDS.items() if not k.startswith("chunk") and k not in place}
+    described |= {"time": TIME, "part": [1000, 700, 160, 120]}
     agree(
         formats.FramePacket,
         frame_packet(head(101, 0x3FFF, 0xFFFF), described, 200),
-        {"header": header(101, 0x3FFF, 57, 2, 0xFFFF, 0), "data": FRAME_FIELDS, "trailer": crc_of(expected)},
+        {"header": header(101, 0x3FFF, 65, 2, 0xFFFF, 0), "data": FRAME_FIELDS, "trailer": crc_of(expected)},
         expected,
     )
 

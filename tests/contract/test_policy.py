@@ -54,6 +54,8 @@ def test_flight_code_reads_every_field_as_the_declaration_does(mission: Path) ->
         "jpeg_mode",
         "restart_interval",
         "picture_bytes_max",
+        "window_width",
+        "window_height",
         "record_apid",
         "image_apid",
         "chunk_bytes",
@@ -99,6 +101,10 @@ def test_any_missing_byte_is_refused() -> None:
         ("jpeg_quality", 101),
         ("jpeg_mode", 2),
         ("picture_bytes_max", 0),
+        ("window_width", 5),
+        ("window_height", 5),
+        ("window", {"window_width": 4097, "window_height": 5}),
+        ("window", {"window_width": 5, "window_height": 4097}),
         ("record_apid", 2047),
         ("image_apid", 2047),
         ("chunk_bytes", 0),
@@ -110,10 +116,17 @@ def test_any_missing_byte_is_refused() -> None:
 def test_a_field_out_of_range_is_refused_and_nothing_written(
     fields: dict[str, Any], name: str, value: Any
 ) -> None:
-    fields[name] = value
+    fields |= value if name == "window" else {name: value}
     code, out = parse(resealed(fields))
     assert code == ErrorCode.FK_ERR_INVAL
     assert out.width == 0 and out.class_count == 0
+
+
+def test_a_window_that_cuts_a_pair_of_pixels_is_refused(fields: dict[str, Any]) -> None:
+    fields |= {"window_width": 33, "window_height": 5, "width": 96, "height": 64}
+    for name, code in (("GRAY8", 0), ("YUYV", ErrorCode.FK_ERR_INVAL)):
+        fields["pixel_format"] = getattr(lib, f"FK_PIXEL_{name}")
+        assert parse(resealed(fields))[0] == code
 
 
 def test_one_apid_for_both_streams_is_refused(fields: dict[str, Any]) -> None:

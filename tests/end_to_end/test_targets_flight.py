@@ -79,6 +79,17 @@ def test_the_same_bytes_where_the_network_looks_at_tiles(
     assert tiled["decisions"] != once["decisions"], "the tiles make no difference: the test shows nothing"
 
 
+def test_the_same_bytes_where_a_window_of_the_frame_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid = f'"{MISSIONS.parent / "models" / "trained" / "person_grid.tflite"}"'
+    path = mission(tmp_path, file=grid, output="0\nthreshold = 0.0", quality="60\nwindow = [48, 40]")
+    result = parity(capsys, path, 30, "qemu-m4")
+    assert result["equal"]
+    host = result["targets"]["host"]
+    assert 0 < host["picture_bytes_mean"] < 2000
+
+
 def test_a_run_proves_that_the_emulator_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = parity(capsys, mission(tmp_path), 2, "qemu-m55")
     proof = result["targets"]["qemu-m55"]["target"]

@@ -139,6 +139,47 @@ def test_a_tile_that_is_not_there_is_refused():
         assert (out.x, out.y, out.width, out.height) == (7, 7, 7, 7)
 
 
+def window(whole, box, width, height):
+    rect, out = ffi.new("fk_rect *", [0, 0, *whole]), ffi.new("fk_rect *")
+    assert lib.fk_camera_window(out, rect, ffi.new("fk_box *", box), width, height) == 0
+    return out.x, out.y, out.width, out.height
+
+
+@given(
+    whole=st.tuples(st.integers(2, 4096), st.integers(2, 4096)),
+    part=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    box=st.tuples(*[st.integers(0, 65535)] * 4),
+)
+def test_a_window_has_its_size_and_is_as_near_to_the_object_as_it_can(whole, part, box):
+    width, height = (max(1, round(share * side)) for share, side in zip(part, whole, strict=True))
+    x, y, *size = window(whole, box, width, height)
+    assert size == [width, height]
+    assert x % 2 == 0
+    known = box if box[2] and box[3] else (0, 0, 65535, 65535)
+    for begin, length, side, at, wide in ((x, width, 0, 0, 2), (y, height, 1, 1, 3)):
+        assert 0 <= begin <= whole[side] - length
+        middle = (known[at] + known[wide] / 2) * whole[side] / 65535
+        best = min(max(middle - length / 2, 0), whole[side] - length)
+        assert -2.01 <= begin - best <= 0.01
+
+
+def test_windows_by_hand():
+    quarter = (16384, 32768, 16384, 0x2000)  # x 25 %..50 %, y 50 %..62.5 % of 320 x 240: middle 120, 135
+    assert window((320, 240), quarter, 100, 80) == (70, 95, 100, 80)
+    assert window((320, 240), quarter, 300, 230) == (0, 10, 300, 230)
+    assert window((320, 240), (0, 0, 0, 0), 100, 80) == (110, 80, 100, 80)
+    assert window((320, 240), quarter, 320, 240) == (0, 0, 320, 240)
+
+
+@pytest.mark.parametrize("size", [(0, 1), (1, 0), (321, 1), (1, 241)])
+def test_a_window_that_is_no_part_is_refused(size):
+    whole, out = ffi.new("fk_rect *", [0, 0, 320, 240]), ffi.new("fk_rect *", [7, 7, 7, 7])
+    box = ffi.new("fk_box *")
+    assert lib.fk_camera_window(out, whole, box, *size) == lib.FK_ERR_INVAL
+    assert lib.fk_camera_window(out, ffi.new("fk_rect *", [1, 0, 320, 240]), box, 5, 5) == lib.FK_ERR_INVAL
+    assert (out.x, out.y, out.width, out.height) == (7, 7, 7, 7)
+
+
 def test_stretch_shows_the_whole_frame():
     frame = twin.pack(noise(160, 120), PixelFormat.RGB565BE)
     assert crop_for(frame, Fit.STRETCH, 96, 96) == Rect(0, 0, 160, 120)

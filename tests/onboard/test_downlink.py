@@ -189,8 +189,8 @@ def test_an_encoder_refuses_what_does_not_fit() -> None:
     assert lib.fk_packet_record_encode(out, 31, head, 5, bytes(16)) == lib.FK_ERR_TOOSMALL
     for kind in (0, 2, 3, 6):
         assert lib.fk_packet_record_encode(out, 100, head, kind, bytes(202)) == lib.FK_ERR_VERSION
-    assert lib.fk_packet_frame_encode(out, 63, head, frame, 1) == lib.FK_ERR_TOOSMALL
-    assert lib.fk_packet_frame_encode(out, 64, head, frame, 0) == lib.FK_ERR_INVAL
+    assert lib.fk_packet_frame_encode(out, 71, head, frame, 1) == lib.FK_ERR_TOOSMALL
+    assert lib.fk_packet_frame_encode(out, 72, head, frame, 0) == lib.FK_ERR_INVAL
     assert lib.fk_packet_chunk_encode(out, 100, head, chunk, b"", 0) == lib.FK_ERR_INVAL
     assert lib.fk_packet_chunk_encode(out, 100, head, chunk, bytes(67), 67) == lib.FK_ERR_TOOSMALL
     assert lib.fk_packet_chunk_encode(out, 9999, head, chunk, bytes(4097), 4097) == lib.FK_ERR_INVAL

@@ -104,6 +104,46 @@ def test_the_surest_tile_is_what_a_camera_that_sees_only_it_would_say(
     assert len(won) > 2, "the tiles were meant to differ"
 
 
+@pytest.mark.parametrize("name", ["person_96", "person_grid"])
+def test_a_window_of_the_frame_is_kept_around_what_was_found(
+    flown: tuple[bytes, bytes, list[Frame]], name: str
+) -> None:
+    """The same bytes as a camera that has only that part, and the ground is told which it is."""
+    policy, _, frames = flown
+    image = model.load(ROOT / "models" / "trained" / f"{name}.tflite").image
+    classes = Policy.parse(policy).classes
+    classes[0]["index"] = {"person_96": 1, "person_grid": 0}[name]
+    policy = resealed(policy, classes=classes)
+    windowed = Pipeline(resealed(policy, window_width=64, window_height=48), image, LARGE)
+    decisions = {d.frame_id: (d, frame) for frame in frames[20:44] for d in [windowed.frame(frame)]}
+    told, parts = {}, {}
+    for subtype, packet in packets(windowed):
+        if subtype == 2:
+            said = FramePacket.parse(packet).data
+            told[said.frame_id] = said
+        elif subtype == 3:
+            chunk = ChunkPacket.parse(packet)
+            parts[chunk.data.frame_id] = parts.get(chunk.data.frame_id, b"") + chunk.bytes
+    assert len(told) > 10
+    places = set()
+    for frame_id, said in told.items():
+        decision, frame = decisions[frame_id]
+        assert (said.width, said.height, said.frame_width, said.frame_height) == (64, 48, 160, 120)
+        x, y, width, height = decision.box
+        if name == "person_96":  # it names no place: the middle of the frame
+            assert (said.left, said.top) == (48, 36)
+        else:
+            middle = (x + width / 2) * 160 / 65535, (y + height / 2) * 120 / 65535
+            assert abs(said.left + 32 - min(max(middle[0], 32), 128)) <= 2
+            assert abs(said.top + 24 - min(max(middle[1], 24), 96)) <= 1
+        places.add((said.left, said.top))
+        rows = np.frombuffer(frame.data, np.uint8).reshape(120, 320)  # RGB565: two bytes a pixel
+        shown = np.ascontiguousarray(rows[said.top : said.top + 48, 2 * said.left : 2 * (said.left + 64)])
+        view = imaging.Frame(shown, 64, 48, imaging.PixelFormat(Policy.parse(policy).pixel_format))
+        assert parts[frame_id] == imaging.jpeg(view, quality=60, restart_interval=10)
+    assert name == "person_96" or len(places) > 5
+
+
 def test_a_full_flash_holds_the_most_valuable_frames_and_sends_the_best_first(
     flown: tuple[bytes, bytes, list[Frame]],
 ) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from framekeep_onboard._fk import ffi, lib
 from framekeep_onboard.imaging import FkError, Frame, PixelFormat, gray_span, rgb_span
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -137,3 +137,30 @@ def test_the_last_row_needs_no_padding_behind_it():
 def test_python_names_the_formats_as_the_header_does():
     for format in PixelFormat:
         assert getattr(lib, f"FK_PIXEL_{format.name}") == format
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), format=st.sampled_from(list(PixelFormat)), gap=st.integers(0, 5))
+def test_a_part_of_a_frame_shows_the_same_pixels_and_no_others(
+    data: st.DataObject, format: PixelFormat, gap: int
+) -> None:
+    values = np.random.default_rng(3).integers(0, 256, (9, 12, 3)).astype(np.uint8)
+    frame = twin.pack(values, format, gap=gap)
+    step = 2 if format is PixelFormat.YUYV else 1
+    x = data.draw(st.integers(0, 12 // step - 1)) * step
+    width = data.draw(st.integers(1, (12 - x) // step)) * step
+    y = data.draw(st.integers(0, 8))
+    height = data.draw(st.integers(1, 9 - y))
+    part, view = ffi.new("fk_frame *"), frame.view()
+    assert lib.fk_frame_part(part, view, ffi.new("fk_rect *", [x, y, width, height])) == 0
+    assert lib.fk_frame_check(part) == 0
+    out = ffi.new("uint8_t[]", width)
+    grey, _ = twin.read(frame)
+    for row in range(height):
+        assert lib.fk_pixels_gray(out, part, 0, row, width) == width
+        assert bytes(out) == grey[y + row, x : x + width].tobytes()
+    for bad in ([x, y, 0, 1], [x, y, 1, 0], [x, y, 13 - x, 1], [x, y, 2, 10 - y], [0xFFFF, 0, 2, 1]):
+        assert lib.fk_frame_part(part, view, ffi.new("fk_rect *", bad)) == lib.FK_ERR_INVAL
+    if step == 2:
+        assert lib.fk_frame_part(part, view, ffi.new("fk_rect *", [1, 0, 2, 1])) == lib.FK_ERR_INVAL
+        assert lib.fk_frame_part(part, view, ffi.new("fk_rect *", [0, 0, 3, 1])) == lib.FK_ERR_INVAL

@@ -56,7 +56,7 @@ def test_a_resend_by_hand_from_the_standard() -> None:
 
 
 def every_command() -> list[bytes]:
-    wanted = [command.ping(), command.resend(3), command.delete(9), command.policy(bytes(173))]
+    wanted = [command.ping(), command.resend(3), command.delete(9), command.policy(bytes(177))]
     return [one.packet(APID, n) for n, one in enumerate(wanted)]
 
 
@@ -239,6 +239,7 @@ FIXED: dict[str, Callable[[bytes], bytes]] = {
     "width": lambda p: resealed(p, width=formats.Policy.parse(p).width - 2),
     "height": lambda p: resealed(p, height=formats.Policy.parse(p).height - 2),
     "pixel_format": lambda p: resealed(p, pixel_format=formats.Policy.parse(p).pixel_format ^ 1),
+    "window": lambda p: resealed(p, window_width=96, window_height=96),
     "record_apid": lambda p: resealed(p, record_apid=102),
     "image_apid": lambda p: resealed(p, image_apid=103),
     "chunk_bytes": lambda p: resealed(p, chunk_bytes=formats.Policy.parse(p).chunk_bytes + 1),

@@ -33,7 +33,7 @@ def packet_at(data: bytes, at: int) -> tuple[int, Any] | None:
     )
     if not right:
         return None
-    least, most = {1: (54, 54), 2: (64, 64), 3: (35, 34 + 4096), 4: (218, 218), 5: (32, 32)}[header.subtype]
+    least, most = {1: (54, 54), 2: (72, 72), 3: (35, 34 + 4096), 4: (218, 218), 5: (32, 32)}[header.subtype]
     if not least <= end - at <= most or binascii.crc_hqx(data[at:end], 0xFFFF) != 0:
         return None
     return end, KINDS[header.subtype].parse(data[at:end])

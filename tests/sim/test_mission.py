@@ -84,6 +84,11 @@ def test_what_is_left_out_has_the_documented_default(write) -> None:
         ("camera", 'start = "2026-01-01"', "without quotes"),
         ("camera", "crop = [90, 0, 10, 10]", "is not inside the frame of 96 x 64"),
         ("camera", "crop = [1, 2]", "write [x, y, width, height] in pixels"),
+        ("codec", "window = [97, 10]", "is not inside the frame of 96 x 64"),
+        ("codec", "window = [10, 65]", "is not inside the frame of 96 x 64"),
+        ("codec", "window = [0, 5]", "is not inside the frame of 96 x 64"),
+        ("codec", "window = [5]", "write [width, height] in pixels"),
+        ("codec", "window = 5", "write [width, height] in pixels"),
         ("camera", "tiles = [0, 1]", "camera.tiles = [0, 1]; allowed are 1..16 across and down"),
         ("camera", "tiles = [1, 17]", "allowed are 1..16 across and down"),
         ("camera", "tiles = 4", "camera.tiles = 4; write [across, down]"),
@@ -207,23 +212,24 @@ def test_a_threshold_is_the_classs_or_the_missions_or_the_models(write) -> None:
 
 def test_the_policy_is_the_bytes_worked_out_by_hand(write) -> None:
     text = SMALL.replace("height = 64", "height = 64\ncrop = [1, 2, 32, 48]\ntiles = [3, 2]")
-    text += "threshold = 0.5\nweight = 0.5\n[codec]\nmode = 'grey'\n"
+    text += "threshold = 0.5\nweight = 0.5\n[codec]\nmode = 'grey'\nwindow = [33, 17]\n"
     text += "[privacy]\nmasks = [[5, 6, 7, 8]]\n[audit]\nevery = 513\n"
     text += "[store.quotas.person]\nfloor = 4096\nceiling = 65536\n"
     policy = mission.load(write(text)).policy()
     by_hand = (
-        "464b504f 01 00ad"  # FKPO, version 1, 173 bytes
+        "464b504f 01 00b1"  # FKPO, version 1, 177 bytes
         "0060 0040 0001 0002 0020 0030 03 02 00"  # 96 x 64, crop, tiles, GRAY8
         "0c f5 08"  # screen: 12, 245, 8
         "3c 00 000a 00004000"  # quality 60, grey, 10 MCUs, 16384 bytes
+        "0021 0011"  # a window of 33 x 17
         "0064 0065 00c8"  # APIDs 100 and 101, chunks of 200
         "01 01 80 0080 00001000 00010000"  # one class: output 1, threshold 128, weight 128 of 257, quotas
     )
-    assert policy[:52] == bytes.fromhex(re.sub(" ", "", by_hand))
-    assert policy[52:136] == bytes(84)
-    assert policy[136:147] == bytes.fromhex("0201 01 0005 0006 0007 0008")  # every 513th frame, one mask
-    assert policy[147:171] == bytes(24)
-    assert len(policy) == 173
+    assert policy[:56] == bytes.fromhex(re.sub(" ", "", by_hand))
+    assert policy[56:140] == bytes(84)
+    assert policy[140:151] == bytes.fromhex("0201 01 0005 0006 0007 0008")  # every 513th frame, one mask
+    assert policy[151:175] == bytes(24)
+    assert len(policy) == 177
 
 
 def geometries() -> list[str]:
@@ -336,7 +342,7 @@ def test_time_counts_from_the_year_2000(write) -> None:
 def test_shipped_missions_load_and_compile(path: Path) -> None:
     m = mission.load(path)
     assert m.name == path.stem
-    assert len(m.policy()) == 173
+    assert len(m.policy()) == 177
     assert m.description
 
 

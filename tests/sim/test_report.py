@@ -50,6 +50,22 @@ def test_a_box_lies_over_its_picture_where_the_model_saw_the_object(flown: Run) 
     assert 'class="box"' not in report.render(flown)  # this model says no place
 
 
+def test_a_box_lies_where_it_should_over_a_part_of_the_frame(flown: Run) -> None:
+    decisions = list(flown.played.decisions)
+    at = first_kept(flown)
+    decisions[at] = dataclasses.replace(decisions[at], box=(6554, 13107, 32768, 26214))
+    frame_id = decisions[at].frame_id
+    # of 160 x 120 the box takes 80 x 48 from 16, 24 on; the picture shows 80 x 60 from 32, 12 on
+    part = {"left": 32, "top": 12, "width": 80, "height": 60}
+    frames = flown.received.frames | {frame_id: flown.received.frames[frame_id] | part}
+    cut = dataclasses.replace(
+        flown,
+        played=dataclasses.replace(flown.played, decisions=decisions),
+        received=dataclasses.replace(flown.received, frames=frames),
+    )
+    assert 'class="box" style="left:0.0%;top:20.0%;width:80.0%;height:80.0%"' in report.render(cut)
+
+
 def test_names_are_text_and_nothing_else(flown: Run) -> None:
     evil = "<script>alert(1)</script>&\"'"
     at = first_kept(flown)

@@ -1,4 +1,4 @@
-/* From the frame buffer to the network's input: mask, crop and scale.
+/* From the frame buffer to the network's input, mask, crop and scale; and to what is kept.
  *
  * Scaling is an exact area average: an output pixel is the mean of the part of
  * the crop that it covers, pixels cut by its border counting by the part
@@ -25,6 +25,13 @@ int fk_camera_crop(fk_rect *crop, const fk_frame *f, int fit, uint16_t out_w, ui
  * its neighbour. Sides round down, the last part ends where `whole` ends. Returns 0, or
  * FK_ERR_INVAL for no part of that number or one that would have no pixel. */
 int fk_camera_tile(fk_rect *tile, const fk_rect *whole, unsigned across, unsigned down, unsigned index);
+
+/* The width x height part of `whole` whose middle is as near to that of `box`, a place in
+ * `whole`, as it can be inside it; to that of `whole` where the box is not known. Its x is
+ * even, so that no pair of YUYV is cut. Returns 0, or FK_ERR_INVAL where it is larger than
+ * `whole`, which must begin at 0, 0. */
+int fk_camera_window(fk_rect *window, const fk_rect *whole, const fk_box *box, uint16_t width,
+                     uint16_t height);
 
 /* Makes `mask` black in the frame buffer itself, so that nothing behind the camera
  * can show it. Returns 0, or FK_ERR_INVAL for a mask that is not inside the frame or

@@ -19,7 +19,7 @@
 
 enum {
     FK_DECISION_PACKET_SIZE = 54,   /* bytes of a decision record's packet                */
-    FK_FRAME_PACKET_SIZE    = 64,   /* bytes of a frame-of-interest packet                */
+    FK_FRAME_PACKET_SIZE    = 72,   /* bytes of a frame-of-interest packet                */
     FK_CHUNK_PACKET_REST    = 34,   /* bytes of an image chunk's packet beside its picture's */
     FK_CHUNK_SIZE_MAX       = 4096, /* largest share of a picture in one packet            */
     FK_DECISION_RECORD_SIZE = 38,   /* bytes of a decision as fk_decision_pack() writes it */
@@ -68,7 +68,8 @@ typedef struct {
     uint32_t frame_id;
     uint32_t size;          /* bytes of the encoded picture                         */
     uint32_t crc32;         /* of the encoded picture                               */
-    uint16_t width, height; /* pixels of the picture                                */
+    fk_rect  part;          /* of the frame, that the picture shows                   */
+    uint16_t frame_width, frame_height; /* pixels of the frame                        */
     uint16_t value;         /* 0..65535, what ranked it                             */
     uint8_t  class_index;
     uint8_t  score;

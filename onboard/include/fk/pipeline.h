@@ -89,7 +89,7 @@ int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, f
  * nothing. FK_ERR_NOENT is also a frame that is not in flash, FK_ERR_TOOSMALL a resend
  * too many. A policy holds until the next reset, which brings back the one of
  * fk_pipeline_init(): no command can do lasting harm. It must leave the camera, the
- * packets, the quotas and all masks as they are, else it is FK_ERR_STATE; masks may be
+ * window, the packets, the quotas and all masks as they are, else it is FK_ERR_STATE; masks may be
  * added. */
 int fk_pipeline_command(fk_pipeline *p, const uint8_t *packet, size_t size);
 

@@ -20,6 +20,10 @@
  * all rows within `size`. Else FK_ERR_INVAL. */
 int fk_frame_check(const fk_frame *f);
 
+/* `rect` of `f` as a frame of its own, in the same memory. FK_ERR_INVAL for one that is
+ * empty, not inside `f` or cuts a pair of YUYV (x and width are even there). */
+int fk_frame_part(fk_frame *part, const fk_frame *f, const fk_rect *rect);
+
 /* Bytes of one pixel in memory (2 for YUYV), or FK_ERR_INVAL. */
 int fk_pixel_bytes(int format);
 

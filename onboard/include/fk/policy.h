@@ -39,6 +39,8 @@ typedef struct {
     uint8_t  jpeg_mode;           /* 0 greyscale, 1 colour 4:2:0                     */
     uint16_t restart_interval;    /* MCUs between restart markers, 0 = none         */
     uint32_t picture_bytes_max;   /* a larger picture is not kept                   */
+    uint16_t window_width;        /* pixels that are kept, around what was found;   */
+    uint16_t window_height;       /* 0 both: the whole frame                        */
     /* audit */
     uint16_t audit_every;         /* of so many frames one leaves a thumbnail; 0 = none */
     /* downlink */

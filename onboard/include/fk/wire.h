@@ -91,18 +91,22 @@
 #define FK_FRAME_INFO_CRC32                   8u /* 4 B: of the encoded picture, as zlib computes it */
 #define FK_FRAME_INFO_WIDTH                  12u /* 2 B: of the picture, pixels */
 #define FK_FRAME_INFO_HEIGHT                 14u /* 2 B: of the picture, pixels */
-#define FK_FRAME_INFO_VALUE                  16u /* 2 B: what ranked the frame, 0..65535 */
-#define FK_FRAME_INFO_CLASS_INDEX            18u /* 1 B: the class that decided */
-#define FK_FRAME_INFO_SCORE                  19u /* 1 B: of that class, 0..255 */
-#define FK_FRAME_INFO_BOX                    20u /* 8 B: where the object is */
-#define FK_FRAME_INFO_BOX_X                  20u /* 2 B: left edge, in 1/65535 of the frame's width */
-#define FK_FRAME_INFO_BOX_Y                  22u /* 2 B: upper edge, in 1/65535 of the frame's height */
-#define FK_FRAME_INFO_BOX_WIDTH              24u /* 2 B: in 1/65535 of the frame's width */
-#define FK_FRAME_INFO_BOX_HEIGHT             26u /* 2 B: in 1/65535 of the frame's height; all four 0 = not known */
-#define FK_FRAME_INFO_MODEL_ID               28u /* 8 B: first 8 bytes of the SHA-256 of the source model */
-#define FK_FRAME_INFO_CHUNK_SIZE             36u /* 2 B: bytes of the picture in each chunk but the last */
-#define FK_FRAME_INFO_CHUNK_COUNT            38u /* 4 B: chunks that follow */
-#define FK_FRAME_INFO_BYTES                  42u /* in all */
+#define FK_FRAME_INFO_LEFT                   16u /* 2 B: of the picture in the frame, pixels */
+#define FK_FRAME_INFO_TOP                    18u /* 2 B: of the picture in the frame, pixels */
+#define FK_FRAME_INFO_FRAME_WIDTH            20u /* 2 B: of the frame, pixels */
+#define FK_FRAME_INFO_FRAME_HEIGHT           22u /* 2 B: of the frame, pixels */
+#define FK_FRAME_INFO_VALUE                  24u /* 2 B: what ranked the frame, 0..65535 */
+#define FK_FRAME_INFO_CLASS_INDEX            26u /* 1 B: the class that decided */
+#define FK_FRAME_INFO_SCORE                  27u /* 1 B: of that class, 0..255 */
+#define FK_FRAME_INFO_BOX                    28u /* 8 B: where the object is */
+#define FK_FRAME_INFO_BOX_X                  28u /* 2 B: left edge, in 1/65535 of the frame's width */
+#define FK_FRAME_INFO_BOX_Y                  30u /* 2 B: upper edge, in 1/65535 of the frame's height */
+#define FK_FRAME_INFO_BOX_WIDTH              32u /* 2 B: in 1/65535 of the frame's width */
+#define FK_FRAME_INFO_BOX_HEIGHT             34u /* 2 B: in 1/65535 of the frame's height; all four 0 = not known */
+#define FK_FRAME_INFO_MODEL_ID               36u /* 8 B: first 8 bytes of the SHA-256 of the source model */
+#define FK_FRAME_INFO_CHUNK_SIZE             44u /* 2 B: bytes of the picture in each chunk but the last */
+#define FK_FRAME_INFO_CHUNK_COUNT            46u /* 4 B: chunks that follow */
+#define FK_FRAME_INFO_BYTES                  50u /* in all */
 
 /* ChunkHeader: docs/ICD.md */
 #define FK_CHUNK_FRAME_ID                     0u /* 4 B: as in its decision record */
@@ -200,16 +204,18 @@
 #define FK_POLICY_JPEG_MODE                  26u /* 1 B: 0 greyscale, 1 colour 4:2:0 */
 #define FK_POLICY_RESTART_INTERVAL           27u /* 2 B: MCUs between restart markers, 0 = none */
 #define FK_POLICY_PICTURE_BYTES_MAX          29u /* 4 B: a larger picture is not kept */
-#define FK_POLICY_RECORD_APID                33u /* 2 B: of decision records, 0..2046 */
-#define FK_POLICY_IMAGE_APID                 35u /* 2 B: of frames and their chunks, 0..2046, another */
-#define FK_POLICY_CHUNK_BYTES                37u /* 2 B: bytes of a picture in one packet */
-#define FK_POLICY_CLASS_COUNT                39u /* 1 B: 1..8: how many of the classes count */
-#define FK_POLICY_CLASSES                    40u /* 96 B: those that do not count are all 0 */
-#define FK_POLICY_AUDIT_EVERY               136u /* 2 B: of so many frames one leaves a thumbnail, kept or not; 0 = none */
-#define FK_POLICY_MASK_COUNT                138u /* 1 B: 0..4: how many of the masks count */
-#define FK_POLICY_MASKS                     139u /* 32 B: made black in the frame buffer; those that do not count are all 0 */
-#define FK_POLICY_CRC16                     171u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
-#define FK_POLICY_BYTES                     173u /* in all */
+#define FK_POLICY_WINDOW_WIDTH               33u /* 2 B: of the part that is kept, around what was found; 0 wide and high = all */
+#define FK_POLICY_WINDOW_HEIGHT              35u /* 2 B: pixels */
+#define FK_POLICY_RECORD_APID                37u /* 2 B: of decision records, 0..2046 */
+#define FK_POLICY_IMAGE_APID                 39u /* 2 B: of frames and their chunks, 0..2046, another */
+#define FK_POLICY_CHUNK_BYTES                41u /* 2 B: bytes of a picture in one packet */
+#define FK_POLICY_CLASS_COUNT                43u /* 1 B: 1..8: how many of the classes count */
+#define FK_POLICY_CLASSES                    44u /* 96 B: those that do not count are all 0 */
+#define FK_POLICY_AUDIT_EVERY               140u /* 2 B: of so many frames one leaves a thumbnail, kept or not; 0 = none */
+#define FK_POLICY_MASK_COUNT                142u /* 1 B: 0..4: how many of the masks count */
+#define FK_POLICY_MASKS                     143u /* 32 B: made black in the frame buffer; those that do not count are all 0 */
+#define FK_POLICY_CRC16                     175u /* 2 B: over all bytes before it: polynomial 0x1021, initial value 0xFFFF */
+#define FK_POLICY_BYTES                     177u /* in all */
 
 /* PolicyClass: docs/SPEC.md */
 #define FK_POLICY_CLASS_INDEX                 0u /* 1 B: output of the model */

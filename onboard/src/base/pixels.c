@@ -32,6 +32,25 @@ int fk_frame_check(const fk_frame *f)
     return FK_OK;
 }
 
+int fk_frame_part(fk_frame *part, const fk_frame *f, const fk_rect *rect)
+{
+    const int bad = fk_frame_check(f);
+    if (bad < 0)
+        return bad;
+    if (rect->width == 0 || rect->height == 0 || (uint32_t)rect->x + rect->width > f->width ||
+        (uint32_t)rect->y + rect->height > f->height)
+        return FK_ERR_INVAL;
+    if (f->format == FK_PIXEL_YUYV && ((rect->x | rect->width) & 1))
+        return FK_ERR_INVAL;
+    const size_t before = (size_t)rect->y * f->stride + (size_t)rect->x * (size_t)fk_pixel_bytes(f->format);
+    *part = *f;
+    part->data = f->data + before;
+    part->size = f->size - before;
+    part->width = rect->width;
+    part->height = rect->height;
+    return FK_OK;
+}
+
 static const uint8_t *span(const fk_frame *f, uint32_t x, uint32_t y, uint32_t count)
 {
     if (x > f->width || count > f->width - x || y >= f->height)

@@ -58,3 +58,32 @@ int fk_camera_tile(fk_rect *tile, const fk_rect *whole, unsigned across, unsigne
     };
     return FK_OK;
 }
+
+/* Where a span of `length` begins, in 0..whole - length, if its middle is to be that of a box
+ * from `at` on, `size` long, both in 1/65535 of `whole`. */
+static uint32_t window_start(uint32_t whole, uint32_t length, uint32_t at, uint32_t size)
+{
+    /* twice the middle, in pixels; 3 * 65535 * FK_FRAME_SIDE_MAX fits 32 bits */
+    const uint32_t middle2 = (2 * at + size) * whole / 65535u;
+    const uint32_t start = middle2 < length ? 0 : (middle2 - length) / 2;
+    return start < whole - length ? start : whole - length;
+}
+
+int fk_camera_window(fk_rect *window, const fk_rect *whole, const fk_box *box, uint16_t width,
+                     uint16_t height)
+{
+    static const fk_box all = {.width = UINT16_MAX, .height = UINT16_MAX};
+
+    if (whole->x != 0 || whole->y != 0 || width == 0 || width > whole->width || height == 0 ||
+        height > whole->height || whole->width > FK_FRAME_SIDE_MAX || whole->height > FK_FRAME_SIDE_MAX)
+        return FK_ERR_INVAL;
+    if (box->width == 0 || box->height == 0)
+        box = &all;
+    *window = (fk_rect){
+        .x = (uint16_t)(window_start(whole->width, width, box->x, box->width) & ~1u),
+        .y = (uint16_t)window_start(whole->height, height, box->y, box->height),
+        .width = width,
+        .height = height,
+    };
+    return FK_OK;
+}

@@ -158,8 +158,12 @@ int fk_packet_frame_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
     fk_put_u32be(p + FK_FRAME_INFO_FRAME_ID, frame->frame_id);
     fk_put_u32be(p + FK_FRAME_INFO_SIZE, frame->size);
     fk_put_u32be(p + FK_FRAME_INFO_CRC32, frame->crc32);
-    fk_put_u16be(p + FK_FRAME_INFO_WIDTH, frame->width);
-    fk_put_u16be(p + FK_FRAME_INFO_HEIGHT, frame->height);
+    fk_put_u16be(p + FK_FRAME_INFO_WIDTH, frame->part.width);
+    fk_put_u16be(p + FK_FRAME_INFO_HEIGHT, frame->part.height);
+    fk_put_u16be(p + FK_FRAME_INFO_LEFT, frame->part.x);
+    fk_put_u16be(p + FK_FRAME_INFO_TOP, frame->part.y);
+    fk_put_u16be(p + FK_FRAME_INFO_FRAME_WIDTH, frame->frame_width);
+    fk_put_u16be(p + FK_FRAME_INFO_FRAME_HEIGHT, frame->frame_height);
     fk_put_u16be(p + FK_FRAME_INFO_VALUE, frame->value);
     p[FK_FRAME_INFO_CLASS_INDEX] = frame->class_index;
     p[FK_FRAME_INFO_SCORE] = frame->score;
