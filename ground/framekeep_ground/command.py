@@ -35,48 +35,49 @@ they are. A policy is made by `fk-sim policy MISSION.toml`. Each command is answ
 class Telecommand:
     """What is asked for, and the data that say it."""
 
-    name: str
-    subtype: int
+    name: str  # one of formats.COMMANDS
     data: bytes = b""
 
     def packet(self, apid: int, sequence: int) -> bytes:
         """The space packet to `apid`, 0..2046, with that count, 0..16383."""
-        header = {
-            "packet_id": formats.PACKET_ID_TC | apid,
-            "sequence": formats.SEQUENCE_UNSEGMENTED | sequence,
-            "length": formats.TcHeader.sizeof()
-            + len(self.data)
-            + formats.PacketTrailer.sizeof()
-            - formats.PACKET_PRIMARY
-            - 1,
-            "pus": formats.TM_PUS,
-            "service": formats.SERVICE,
-            "subtype": self.subtype,
-            "source": 0,
-        }
-        body = bytes(formats.TcHeader.build(header)) + self.data
+        fields = header(self.name, len(self.data), apid, sequence)
+        body = bytes(formats.TcHeader.build(fields)) + self.data
         return body + bytes(formats.PacketTrailer.build({"crc16": crc_hqx(body, formats.CRC16_INIT)}))
+
+
+def header(name: str, size: int, apid: int = formats.APID_RECORDS, sequence: int = 0) -> dict[str, int]:
+    """The fields of the header before `size` bytes of data."""
+    around = formats.TcHeader.sizeof() + formats.PacketTrailer.sizeof() - formats.PACKET_PRIMARY
+    return {
+        "packet_id": formats.PACKET_ID_TC | apid,
+        "sequence": formats.SEQUENCE_UNSEGMENTED | sequence,
+        "length": around + size - 1,
+        "pus": formats.TM_PUS,
+        "service": formats.SERVICE,
+        "subtype": formats.COMMANDS[name],
+        "source": 0,
+    }
 
 
 def ping() -> Telecommand:
     """Asks for a report and nothing else."""
-    return Telecommand("ping", formats.COMMAND_PING)
+    return Telecommand("ping")
 
 
 def resend(frame_id: int, first: int = 0, last: int = U32_MAX) -> Telecommand:
     """Asks for the bytes first..last of a picture again."""
     fields = {"frame_id": frame_id, "first": first, "last": last}
-    return Telecommand("resend", formats.COMMAND_RESEND, bytes(formats.Resend.build(fields)))
+    return Telecommand("resend", bytes(formats.Resend.build(fields)))
 
 
 def delete(frame_id: int) -> Telecommand:
     """Makes the camera forget a frame."""
-    return Telecommand("delete", formats.COMMAND_DELETE, bytes(formats.Delete.build({"frame_id": frame_id})))
+    return Telecommand("delete", bytes(formats.Delete.build({"frame_id": frame_id})))
 
 
 def policy(compiled: bytes) -> Telecommand:
     """Makes a compiled mission the one that counts, until the next reset."""
-    return Telecommand("policy", formats.COMMAND_POLICY, compiled)
+    return Telecommand("policy", compiled)
 
 
 # --- What the words of the command line say -----------------------------------------------------------

@@ -16,7 +16,7 @@ EPILOG = """\
 examples:
   fk-ground export icd                          the field tables, Markdown
   fk-ground export xtce -o framekeep.xtce       for Yamcs, space_packet_parser, OpenMCT
-  fk-ground export cosmos -o framekeep_tlm.txt  for OpenC3 COSMOS: targets/FRAMEKEEP/cmd_tlm/
+  fk-ground export cosmos -o framekeep.txt      for OpenC3 COSMOS: targets/FRAMEKEEP/cmd_tlm/
   fk-ground export kaitai -o framekeep.ksy      for kaitai-struct-compiler: a parser in its languages
   fk-ground export wireshark -o framekeep.lua   a dissector; for packets in UDP datagrams to port 10015:
                         tshark -X lua_script:framekeep.lua -d udp.port==10015,framekeep -r capture.pcap
@@ -26,7 +26,7 @@ examples:
 def icd() -> str:
     """The field tables of the wire as one Markdown document."""
     parts = [
-        "# framekeep downlink packets",
+        "# framekeep packets, down and up",
         "",
         "All integers are big-endian; offsets and sizes in bytes.",
         "",

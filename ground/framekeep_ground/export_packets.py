@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from construct import Construct
+from construct import Bytes, Construct, Struct
 
 from framekeep_ground import formats
 from framekeep_ground.codes import ERROR_TEXT, REASON_TEXT, Error, Reason
+from framekeep_ground.command import header
 from framekeep_ground.layout import Field, fields
 
 
@@ -29,6 +30,26 @@ PACKETS = (
     Packet("ThumbnailPacket", formats.SUBTYPE_THUMBNAIL, formats.Thumbnail, "what the camera saw, small"),
     Packet("ReportPacket", formats.SUBTYPE_REPORT, formats.Report, "what became of a telecommand"),
 )
+
+COMMAND_TEXT = {
+    "ping": "asks for a report and nothing else",
+    "resend": "bytes of a picture are sent again",
+    "delete": "a frame is forgotten for good",
+    "policy": "a compiled mission counts until the next reset",
+}
+POLICY_DATA = Struct("policy" / Bytes(formats.Policy.sizeof()) * "as fk-sim policy writes it")
+
+
+def command_fields(name: str) -> list[Field]:
+    """What a telecommand says behind its header; a policy is handed over as it is."""
+    return plain(formats.COMMAND_DATA.get(name, POLICY_DATA))
+
+
+def command_header(name: str) -> list[tuple[Field, int]]:
+    """The fields of a telecommand's header with what stands there, to the usual APID, count 0."""
+    values = header(name, sum(int(field.size or 0) for field in command_fields(name)))
+    return [(field, values[field.name]) for field in plain(formats.TcHeader)]
+
 
 # The primary header as such tools name it: bits, where the declarations have words.
 PRIMARY = (

@@ -3,7 +3,16 @@
 from xml.etree import ElementTree as ET
 
 from framekeep_ground import formats
-from framekeep_ground.export_packets import PACKETS, PRIMARY, PRIMARY_FIELDS, codes_of, plain
+from framekeep_ground.export_packets import (
+    COMMAND_TEXT,
+    PACKETS,
+    PRIMARY,
+    PRIMARY_FIELDS,
+    codes_of,
+    command_fields,
+    command_header,
+    plain,
+)
 from framekeep_ground.layout import Field
 
 XTCE = "http://www.omg.org/spec/XTCE/20180204"
@@ -44,8 +53,50 @@ def xtce() -> str:
         base = _tag(container, "BaseContainer", containerRef="TmHeader")
         _criteria(base, service=formats.SERVICE, subtype=subtype)
 
+    _commands(_tag(system, "CommandMetaData"))
     ET.indent(system)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(system, encoding="unicode") + "\n"
+
+
+def _commands(meta: ET.Element) -> None:
+    """The telecommands: a fixed header, then what is asked. Sequence count and CRC, here 0, are the link's to
+    fill in."""
+    types = _tag(meta, "ArgumentTypeSet")
+    commands = _tag(meta, "MetaCommandSet")
+    for name in formats.COMMANDS:
+        command = _tag(commands, "MetaCommand", name=name, shortDescription=COMMAND_TEXT[name])
+        asked = command_fields(name)
+        arguments = _tag(command, "ArgumentList") if asked else None
+        container = _tag(command, "CommandContainer", name=name)
+        entries = _tag(container, "EntryList")
+        for field, value in command_header(name):
+            _fixed(entries, field, value)
+        for field in asked:
+            _argument_type(types, f"{name}_{field.name}_Type", field)
+            _tag(
+                arguments, "Argument", name=field.name, argumentTypeRef=f"{name}_{field.name}_Type",
+                shortDescription=field.text,
+            )  # fmt: skip
+            _tag(entries, "ArgumentRefEntry", argumentRef=field.name)
+        for field in plain(formats.PacketTrailer):
+            _fixed(entries, field, 0)
+
+
+def _fixed(entries: ET.Element, field: Field, value: int) -> None:
+    size = int(field.size or 0)
+    hexadecimal = value.to_bytes(size, "big").hex().upper()
+    _tag(entries, "FixedValueEntry", name=field.name, binaryValue=hexadecimal, sizeInBits=8 * size)
+
+
+def _argument_type(types: ET.Element, name: str, field: Field) -> None:
+    bits = 8 * int(field.size or 0)
+    if field.type == "bytes":
+        binary = _tag(types, "BinaryArgumentType", name=name)
+        size = _tag(_tag(binary, "BinaryDataEncoding"), "SizeInBits")
+        _tag(size, "FixedValue").text = str(bits)
+    else:
+        integer = _tag(types, "IntegerArgumentType", name=name, signed="false")
+        _tag(integer, "IntegerDataEncoding", sizeInBits=bits)
 
 
 def _tag(parent: ET.Element | None, tag: str, /, **attributes: object) -> ET.Element:

@@ -172,10 +172,7 @@ ChunkPacket = Struct(
 # --- Telecommands (docs/ICD.md) -------------------------------------------------------------------
 
 PACKET_ID_TC = 0x1800  # version 0, telecommand, secondary header present; APID in the low 11 bits
-COMMAND_PING = 64
-COMMAND_RESEND = 65
-COMMAND_DELETE = 66
-COMMAND_POLICY = 67
+COMMANDS = {"ping": 64, "resend": 65, "delete": 66, "policy": 67}  # subtypes, by name
 
 TcHeader = Struct(
     "packet_id"
@@ -200,6 +197,8 @@ Resend = Struct(
 Delete = Struct(
     "frame_id" / Int32ub * "as in its decision record",
 )
+
+COMMAND_DATA = {"ping": Struct(), "resend": Resend, "delete": Delete}  # of the policy see Policy
 
 # --- Policy: a mission compiled (docs/SPEC.md) ------------------------------------------------------
 
@@ -420,10 +419,10 @@ CONSTANTS: tuple[Constant, ...] = (
     Constant("FK_PACKET_SUBTYPE_THUMBNAIL", SUBTYPE_THUMBNAIL, "a Thumbnail follows"),
     Constant("FK_PACKET_SUBTYPE_REPORT", SUBTYPE_REPORT, "a Report follows"),
     Constant("FK_PACKET_ID_TC", PACKET_ID_TC, "packet_id of a command without its APID"),
-    Constant("FK_PACKET_SUBTYPE_PING", COMMAND_PING, "of a command: nothing follows"),
-    Constant("FK_PACKET_SUBTYPE_RESEND", COMMAND_RESEND, "a Resend follows"),
-    Constant("FK_PACKET_SUBTYPE_DELETE", COMMAND_DELETE, "a Delete follows"),
-    Constant("FK_PACKET_SUBTYPE_POLICY", COMMAND_POLICY, "a Policy follows"),
+    *(
+        Constant(f"FK_PACKET_SUBTYPE_{name.upper()}", subtype, "of a command")
+        for name, subtype in COMMANDS.items()
+    ),
     Constant("FK_POLICY_MAGIC_VALUE", POLICY_MAGIC, "FKPO"),
     Constant("FK_POLICY_VERSION_VALUE", POLICY_VERSION, "of the policy's layout"),
     Constant("FK_STORE_MAGIC", STORE_MAGIC, "FK"),

@@ -22,12 +22,7 @@ def names(struct: Construct) -> list[str]:
 DECISION_COLUMNS = ["frame_id", "time", *names(formats.Decision)[1:]]
 FRAME_COLUMNS = ["frame_id", "time", *names(formats.FrameInfo)[1:]]
 REPORT_COLUMNS = ["time", "command_sequence", "command", "error", "frame_id"]
-COMMAND_NAMES = {
-    formats.COMMAND_PING: "ping",
-    formats.COMMAND_RESEND: "resend",
-    formats.COMMAND_DELETE: "delete",
-    formats.COMMAND_POLICY: "policy",
-}
+COMMAND_NAMES = {subtype: name for name, subtype in formats.COMMANDS.items()}
 
 
 def iso_times(times: npt.NDArray[np.int64]) -> list[str]:

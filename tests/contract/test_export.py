@@ -2,10 +2,11 @@
 
 import io
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import space_packet_parser
-from framekeep_ground import formats
+from framekeep_ground import command, formats
 from framekeep_ground.cli import main
 from framekeep_ground.export import FORMATS, icd, xtce
 from space_packet_parser.generators import ccsds_generator
@@ -93,3 +94,44 @@ def test_every_definition_names_every_field(kind: str) -> None:
     for struct in (formats.Decision, formats.FrameInfo, formats.ChunkHeader, formats.PacketTrailer):
         for subcon in struct.subcons:
             assert subcon.name in text
+
+
+XTCE = "{http://www.omg.org/spec/XTCE/20180204}"
+
+
+def built(name: str, values: dict[str, int | bytes]) -> bytes:
+    """A telecommand put together from what the XTCE says of it."""
+    root = ElementTree.fromstring(xtce())
+    (meta,) = (m for m in root.iter(f"{XTCE}MetaCommand") if m.get("name") == name)
+    types = {t.get("name"): t for t in root.find(f".//{XTCE}ArgumentTypeSet") or ()}
+    of = {a.get("name"): types[a.get("argumentTypeRef")] for a in meta.iter(f"{XTCE}Argument")}
+    data = b""
+    for entry in meta.find(f".//{XTCE}EntryList") or ():
+        if entry.tag == f"{XTCE}FixedValueEntry":
+            data += bytes.fromhex(str(entry.get("binaryValue")))
+            continue
+        argument = str(entry.get("argumentRef"))
+        value, said = values[argument], of[argument]
+        encoding = said.find(f"{XTCE}IntegerDataEncoding")
+        if encoding is not None:
+            data += int(value).to_bytes(int(str(encoding.get("sizeInBits"))) // 8, "big")
+        else:
+            assert isinstance(value, bytes)
+            assert 8 * len(value) == int(str(said.findtext(f".//{XTCE}FixedValue")))
+            data += value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("wanted", "values"),
+    [
+        (command.ping(), {}),
+        (command.resend(7, 400, 799), {"frame_id": 7, "first": 400, "last": 799}),
+        (command.delete(9), {"frame_id": 9}),
+        (command.policy(bytes(range(177))), {"policy": bytes(range(177))}),
+    ],
+)
+def test_commands_from_xtce_are_ours_but_for_the_crc(
+    wanted: command.Telecommand, values: dict[str, int | bytes]
+) -> None:
+    assert built(wanted.name, values)[:-2] == wanted.packet(100, 0)[:-2]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from framekeep_ground import formats
+from framekeep_ground import command, formats
 from framekeep_ground.codes import Reason
 from framekeep_ground.export import cosmos, kaitai, wireshark
 
@@ -169,3 +169,29 @@ def test_cosmos_reads_every_field(tmp_path: Path) -> None:
         assert one.read("TIME") == header["time"] / 65536
         if kind == "decision":
             assert one.read("REASON") == Reason(data["reason"]).name
+
+
+def test_cosmos_builds_every_command(tmp_path: Path) -> None:
+    from openc3.packets.packet_config import PacketConfig  # type: ignore[import-not-found]
+
+    path = tmp_path / "framekeep.txt"
+    path.write_text(cosmos())
+    config = PacketConfig()
+    config.process_file(str(path), "FRAMEKEEP")
+    assert not config.warnings
+    policy = bytes(range(177))
+    wanted: dict[str, tuple[command.Telecommand, dict[str, Any]]] = {
+        "PING": (command.ping(), {}),
+        "RESEND": (command.resend(7, 400), {"FRAME_ID": 7, "FIRST": 400}),
+        "DELETE": (command.delete(9), {"FRAME_ID": 9}),
+        "POLICY": (command.policy(policy), {"POLICY": policy}),
+    }
+    commands = config.commands["FRAMEKEEP"]
+    assert commands.keys() == wanted.keys()
+    for name, (ours, values) in wanted.items():
+        theirs = commands[name]
+        theirs.restore_defaults()
+        theirs.write("SRC_SEQ_CTR", 5)
+        for item, value in values.items():
+            theirs.write(item, value)
+        assert bytes(theirs.buffer)[:-2] == ours.packet(100, 5)[:-2], name  # the CRC is the interface's

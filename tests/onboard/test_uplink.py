@@ -1,5 +1,6 @@
 """Telecommands: which are taken, what they change, and that no order of them does lasting harm."""
 
+from binascii import crc_hqx
 from collections.abc import Callable
 from typing import Any
 
@@ -111,6 +112,13 @@ class Camera:
     def give(self, wanted: command.Telecommand) -> int:
         self.sent += 1
         return self.pipeline.command(Command(wanted.packet(APID, self.sent)))
+
+    def other(self, subtype: int, data: bytes) -> int:
+        """A sound packet with anything in it."""
+        self.sent += 1
+        body = command.Telecommand("ping", data).packet(APID, self.sent)[:-2]
+        body = body[:8] + bytes([subtype]) + body[9:]
+        return self.pipeline.command(Command(body + crc_hqx(body, 0xFFFF).to_bytes(2, "big")))
 
     def reset(self) -> None:
         """The power goes; nothing is synchronised."""
@@ -336,7 +344,7 @@ def perform(camera: Camera, step: tuple[Any, ...]) -> int | None:
     if name == "policy":
         return camera.give(command.policy(resealed(camera.policy, **values[0])))
     if name == "other":
-        return camera.give(command.Telecommand("other", values[0], values[1]))
+        return camera.other(*values)
     if name == "noise":
         assert camera.pipeline.command(Command(values[0])) == lib.FK_ERR_CORRUPT
     elif name == "reset":

@@ -19,10 +19,10 @@
 #define FK_PACKET_SUBTYPE_THUMBNAIL           4u /* a Thumbnail follows */
 #define FK_PACKET_SUBTYPE_REPORT              5u /* a Report follows */
 #define FK_PACKET_ID_TC                  0x1800u /* packet_id of a command without its APID */
-#define FK_PACKET_SUBTYPE_PING               64u /* of a command: nothing follows */
-#define FK_PACKET_SUBTYPE_RESEND             65u /* a Resend follows */
-#define FK_PACKET_SUBTYPE_DELETE             66u /* a Delete follows */
-#define FK_PACKET_SUBTYPE_POLICY             67u /* a Policy follows */
+#define FK_PACKET_SUBTYPE_PING               64u /* of a command */
+#define FK_PACKET_SUBTYPE_RESEND             65u /* of a command */
+#define FK_PACKET_SUBTYPE_DELETE             66u /* of a command */
+#define FK_PACKET_SUBTYPE_POLICY             67u /* of a command */
 #define FK_POLICY_MAGIC_VALUE            0x464b504fu /* FKPO */
 #define FK_POLICY_VERSION_VALUE               1u /* of the policy's layout */
 #define FK_STORE_MAGIC                   0x464bu /* FK */
