@@ -320,7 +320,6 @@ StoreMeta = Struct(
     "tag" / Int8ub * "the caller's own",
     "reserved" / Int8ub * "0",
     "model_id" / Bytes(8) * "first 8 bytes of the SHA-256 of the source model",
-    "crc32" / Int32ub * "of the bytes before it, as zlib computes it",
 )
 
 StoreMarks = Struct(

@@ -79,26 +79,25 @@ def test_every_record_of_the_flight_code_is_as_declared() -> None:
         },
     )  # fmt: skip
     assert sealed(block[-20:], start) == block[-24:]
-    stream = block[: 38 + 200]
+    stream = block[: 34 + 200]
     same(
         formats.StoreMeta,
         stream,
         {
             "time": 0x0708090A0B0C, "picture_crc32": zlib.crc32(picture), "value": 0x0506,
             "class_index": 0x0D, "score": 0x0E, "tag": 0x0F, "reserved": 0, "model_id": MODEL_ID,
-            "crc32": zlib.crc32(stream[:34]),
         },
     )  # fmt: skip
     box = formats.StoreMeta.parse(stream).box
     assert (box.x, box.y, box.width, box.height) == (0x1011, 0x1213, 0x1415, 0x1617)
-    assert stream[38:] == picture
+    assert stream[34:] == picture
     commit = block[-48:-24]
     same(
         formats.StoreChunk,
         commit[4:],
         {
             "frame_id": 0x01020304, "place": 0, "value": 0x0506, "class_index": 0x0D, "flags": 0,
-            "copy_number": 0, "payload_crc32": zlib.crc32(stream), "length": 238, "number": 0, "kind": 0x3C,
+            "copy_number": 0, "payload_crc32": zlib.crc32(stream), "length": 234, "number": 0, "kind": 0x3C,
         },
     )  # fmt: skip
     assert sealed(commit[4:], start) == commit
@@ -133,7 +132,7 @@ def test_a_frame_of_many_chunks_lists_them() -> None:
     record = image[(tail + 1) * SEGMENT - 24 - 24 - 16 : (tail + 1) * SEGMENT - 24]
     assert sealed(record[4:], tail) == record
     commit = formats.StoreChunk.parse(record[-20:])
-    assert (commit.number, commit.length) == (2, 38 + 5000 - 2 * room)
+    assert (commit.number, commit.length) == (2, 34 + 5000 - 2 * room)
     stream = b""
     for number in range(2):
         extent = formats.StoreExtent.parse(record[4 + 8 * number :])
@@ -144,7 +143,7 @@ def test_a_frame_of_many_chunks_lists_them() -> None:
         assert zlib.crc32(piece) == chunk.payload_crc32
         stream += piece
     stream += image[tail * SEGMENT : tail * SEGMENT + commit.length]
-    assert stream[38:] == picture
+    assert stream[34:] == picture
 
 
 def example() -> tuple[bytes, bytes]:

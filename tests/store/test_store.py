@@ -110,3 +110,17 @@ def test_a_retired_segment_stays_so_after_a_reset() -> None:
     for frame_id in range(60, 120):
         store.offer(FrameMeta(frame_id, frame_id), bytes(9000))
     assert flash.wear()[3] == erased
+
+
+def test_the_first_append_after_a_mount_erases_only_what_it_needs() -> None:
+    """What was erased ahead is not trusted after a mount: a camera that wakes for one picture would wear for nothing."""
+    store = Store(FlashEmulator("nor", 1 << 17), profile=Profile.CHAIN, slots=400)
+    rnd = random.Random(6)
+    for frame_id in range(1, 100):
+        store.append(FrameMeta(frame_id, 9), rnd.randbytes(3900))  # a segment
+    store.remount()
+    erases = []
+    for frame_id in range(100, 103):
+        store.append(FrameMeta(frame_id, 9), rnd.randbytes(3900))
+        erases.append(store.stats()["erases"] - sum(erases))
+    assert erases[0] == 1 < erases[1], "the second wins some ahead"

@@ -202,7 +202,7 @@ static uint64_t digest(const trial *t)
     const fk_store *s = &t->store;
     for (uint32_t i = 0; i < (uint32_t)s->frames + s->ghosts; i++)
         d = mix(d ^ t->slots[i].segment ^ ((uint64_t)(t->slots[i].place & 0x3FFF) << 16) ^
-                ((uint64_t)t->slots[i].id_low << 32));
+                ((uint64_t)t->slots[i].id[0] << 32));
     return mix(d ^ ((uint64_t)s->live << 32));
 }
 
@@ -238,9 +238,11 @@ static int who_went(trial *t, uint32_t number)
     int gone = 0, doomed = 0;
     memset(here, 0, t->offered);
     for (uint32_t i = 0; i < (uint32_t)t->store.frames + t->store.ghosts; i++)
-        if (!(t->slots[i].segment & 0x8000))
-            here[(((uint32_t)t->slots[i].id_high << 16) | t->slots[i].id_low) -
-                 t->config->first_id] = 1;
+        if (!(t->slots[i].segment & 0x8000)) {
+            uint32_t id;
+            memcpy(&id, t->slots[i].id, sizeof id);
+            here[id - t->config->first_id] = 1;
+        }
     for (uint32_t i = 0; i < t->offered; i++)
         if (here[i] && i != number && t->frames[i].state != DOOMED && key(t, i) < least)
             least = key(t, i);
@@ -439,7 +441,7 @@ static int begin(trial *t, const fk_trial_config *config, fk_trial_report *repor
     if (r < 0)
         return fail(t, "mount fails with %d", r);
     if (config->first_generation)
-        t->store.log_next = t->store.log_first = t->store.log_sent = t->store.log_given =
+        t->store.log_next = t->store.log_sent = t->store.log_given =
             config->first_generation;
     return FK_OK;
 }

@@ -35,7 +35,7 @@ enum {
     FK_STORE_SPARE_MAX    = 31,
     FK_STORE_RING_MAX     = 32,   /* segments of the ring                               */
     FK_STORE_QUOTAS_MAX   = 8,
-    FK_STORE_MARKS_MAX    = 8     /* "sent" marks that may wait for the next write      */
+    FK_STORE_MARKS_MAX    = 8     /* marks that may wait for the next write, in one record */
 };
 
 typedef enum {
@@ -74,7 +74,7 @@ typedef struct {
 } fk_store_segment;
 
 typedef struct {
-    uint16_t id_high, id_low, value, segment, place;
+    uint16_t id[2], value, segment, place; /* id: the bytes of a number */
 } fk_store_slot;
 
 typedef struct {
@@ -141,22 +141,22 @@ typedef struct {
     uint8_t  phase;           /* of mount                                              */
     uint8_t  ring_count, marks_count, head_limit, spare;
     uint8_t  levelling;       /* a cold segment is being moved                           */
+    uint8_t  levelled;        /* low bits of `erases` when the last was                    */
     uint8_t  saved;           /* clean records that know that top_id is taken            */
     uint8_t  idled;           /* fk_store_idle was called since the last append           */
-    uint8_t  unsaved;         /* a segment was retired, and no mark says so yet           */
     uint8_t  lost_notes;      /* of mount: not all marks are noted                       */
-    int8_t   write_error;     /* fk_err: the first since the last flush                  */
+    uint8_t  record;          /* grains of a record without a body                      */
+    int8_t   write_error;     /* fk_err: the first since the last record was put          */
     uint16_t segment_count;
     uint16_t frames, ghosts;  /* slots in use: kept, and forgotten but still on flash     */
     uint16_t hand_segment, hand_place, hand_count; /* the frame in hand: its commit, ...   */
     uint16_t write_fill;
     uint16_t pool_count;      /* clean segments                                        */
     uint16_t old_copies;      /* segments with copies that moves left behind               */
-    uint16_t smallest;        /* grains of the smallest segment                         */
+    uint16_t fresh;           /* grains to be had in the smallest segment               */
+    uint16_t chunk;           /* grains of the largest chunk: it fits into every segment  */
     uint16_t retired;
     uint16_t cursor;          /* of mount                                              */
-    uint16_t notes;           /* of mount: marks noted at the table's end                 */
-    uint16_t coldest;         /* segment to be moved for its wear, or none              */
     const fk_store_config *cfg;
     const fk_flash *flash;
     fk_store_segment *segments;
@@ -167,13 +167,13 @@ typedef struct {
     uint32_t top_id;          /* highest id ever stored                                */
     fk_store_record hand;     /* ... as it is on flash                                  */
     uint32_t write_address;   /* where the buffer goes                                  */
-    uint32_t log_next, log_sent, log_given, log_first; /* record numbers                 */
+    uint32_t log_next, log_sent, log_given; /* record numbers; what was dropped counts as sent */
     uint32_t usable;          /* grains of all segments not retired                      */
     uint32_t evicted, refused, damaged, moved, erases, log_lost;
     uint32_t wear_base;       /* an erase count; segments[].wear are the low bits of others */
     uint32_t wears, wear_sum; /* of mount: erase counts read, and their sum above the base */
     uint32_t class_bytes[FK_STORE_QUOTAS_MAX];
-    uint32_t marks[FK_STORE_MARKS_MAX];  /* ids marked sent, not yet on flash              */
+    uint8_t marks[FK_STORE_MARKS_MAX][8]; /* not yet on flash, the oldest first            */
     uint16_t ring[FK_STORE_RING_MAX];    /* segments of the ring, newest first             */
     fk_store_head heads[FK_STORE_HEADS_MAX];
     fk_store_extent extents[FK_STORE_CHUNKS_MAX]; /* ... and its chunks                    */

@@ -278,8 +278,7 @@
 #define FK_STORE_META_TAG                    24u /* 1 B: the caller's own */
 #define FK_STORE_META_RESERVED               25u /* 1 B: 0 */
 #define FK_STORE_META_MODEL_ID               26u /* 8 B: first 8 bytes of the SHA-256 of the source model */
-#define FK_STORE_META_CRC32                  34u /* 4 B: of the bytes before it, as zlib computes it */
-#define FK_STORE_META_BYTES                  38u /* in all */
+#define FK_STORE_META_BYTES                  34u /* in all */
 
 /* StoreMarks: docs/SPEC.md */
 #define FK_STORE_MARKS_RESERVED               0u /* 4 B: 0 */

@@ -1,5 +1,6 @@
 /* One frame's life: written, found, read, marked, forgotten. */
 #include "store/parts.h"
+#include "store/room_inline.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -11,9 +12,11 @@
 
 /* ---- the table of frames: kept ones and ghosts, without gaps */
 
-static uint32_t slot_id(const fk_store_slot *slot)
+uint32_t fk_store_slot_id(const fk_store_slot *slot)
 {
-    return ((uint32_t)slot->id_high << 16) | slot->id_low;
+    uint32_t id;
+    memcpy(&id, slot->id, sizeof id);
+    return id;
 }
 
 static int is_kept(const fk_store_slot *slot)
@@ -21,18 +24,16 @@ static int is_kept(const fk_store_slot *slot)
     return !(slot->segment & FK_SLOT_GHOST);
 }
 
-uint32_t fk_store_slots_used(const fk_store *store)
+fk_store_slot *fk_store_end(const fk_store *store)
 {
-    return (uint32_t)store->frames + store->ghosts;
+    return store->slots + store->frames + store->ghosts;
 }
 
 fk_store_slot *fk_store_slot_of(fk_store *store, uint32_t id)
 {
-    for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
-        fk_store_slot *s = &store->slots[i];
-        if (slot_id(s) == id && is_kept(s))
+    for (fk_store_slot *s = store->slots; s < fk_store_end(store); s++)
+        if (fk_store_slot_id(s) == id && is_kept(s))
             return s;
-    }
     return NULL;
 }
 
@@ -40,7 +41,7 @@ int fk_store_slot_load(fk_store *store, const fk_store_slot *slot)
 {
     int r = fk_store_load(store, slot->segment & ~(uint32_t)FK_SLOT_GHOST,
                           slot->place & FK_SLOT_PLACE);
-    return r >= 0 && store->hand.id != slot_id(slot) ? FK_ERR_CORRUPT : r;
+    return r >= 0 && store->hand.id != fk_store_slot_id(slot) ? FK_ERR_CORRUPT : r;
 }
 
 void fk_store_slot_move(fk_store *store, fk_store_slot *slot)
@@ -51,11 +52,10 @@ void fk_store_slot_move(fk_store *store, fk_store_slot *slot)
 
 int fk_store_slot_add(fk_store *store)
 {
-    if (fk_store_slots_used(store) == store->cfg->slot_count)
+    fk_store_slot *s = fk_store_end(store);
+    if (s == store->slots + store->cfg->slot_count)
         return FK_ERR_NOSPC;
-    fk_store_slot *s = &store->slots[fk_store_slots_used(store)];
-    s->id_high = (uint16_t)(store->hand.id >> 16);
-    s->id_low = (uint16_t)store->hand.id;
+    memcpy(s->id, &store->hand.id, sizeof s->id);
     s->value = (uint16_t)store->hand.at;
     s->place = store->hand.more >> 16 & FK_STORE_FLAG_SENT ? FK_SLOT_SENT : 0;
     fk_store_slot_move(store, s);
@@ -69,10 +69,10 @@ void fk_store_slot_remove(fk_store *store, fk_store_slot *slot)
         store->frames--;
     else
         store->ghosts--;
-    *slot = store->slots[fk_store_slots_used(store)];
+    *slot = *fk_store_end(store);
 }
 
-static void haunt(fk_store *store, fk_store_slot *slot)
+void fk_store_haunt(fk_store *store, fk_store_slot *slot)
 {
     slot->segment |= FK_SLOT_GHOST;
     store->frames--;
@@ -82,14 +82,15 @@ static void haunt(fk_store *store, fk_store_slot *slot)
 void fk_store_lose(fk_store *store, fk_store_slot *slot)
 {
     store->damaged++;
-    haunt(store, slot);
+    fk_store_haunt(store, slot);
 }
 
 void fk_store_drop_ghosts(fk_store *store, uint32_t segment)
 {
-    for (uint32_t i = fk_store_slots_used(store); i-- > 0;)
-        if (store->slots[i].segment == (segment | FK_SLOT_GHOST))
-            fk_store_slot_remove(store, &store->slots[i]);
+    for (fk_store_slot *s = fk_store_end(store); s > store->slots;)
+        if (!is_kept(--s) &&
+            (segment == FK_NO_SEGMENT || s->segment == (segment | FK_SLOT_GHOST)))
+            fk_store_slot_remove(store, s);
 }
 
 /* What orders slots, the least first: their id; or their rank, in which frames that were sent are
@@ -99,7 +100,7 @@ typedef enum { WORST_FIRST = 0, BEST_FIRST = 0x1FFFF, BY_ID = 0x20000 } order;
 static uint64_t key_of(const fk_store_slot *slot, order by)
 {
     uint32_t rank = slot->value + (slot->place & FK_SLOT_SENT ? 0 : 0x10000u);
-    return (uint64_t)(by == BY_ID ? 0 : rank ^ by) << 32 | slot_id(slot);
+    return (uint64_t)(by == BY_ID ? 0 : rank ^ by) << 32 | fk_store_slot_id(slot);
 }
 
 /* The first after `after` of the frames kept, or NULL. */
@@ -107,8 +108,7 @@ static fk_store_slot *first_slot(fk_store *store, order by, uint64_t after)
 {
     fk_store_slot *first = NULL;
     uint64_t least = UINT64_MAX;
-    for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
-        fk_store_slot *s = &store->slots[i];
+    for (fk_store_slot *s = store->slots; s < fk_store_end(store); s++) {
         uint64_t key = key_of(s, by);
         if (is_kept(s) && key > after && key < least) {
             first = s;
@@ -136,25 +136,25 @@ static uint32_t size_in_hand(const fk_store *store)
     return size - FK_META;
 }
 
-static void add_live(fk_store *store, uint32_t segment, uint32_t grains)
-{
-    store->segments[segment].live = (uint16_t)(store->segments[segment].live + grains);
-    store->live += grains;
-}
-
 void fk_store_account(fk_store *store, int sign)
 {
-    uint32_t one = (uint32_t)sign, record = fk_store_grains(store, FK_RECORD);
-    uint32_t number = store->hand.what >> 8 & 0xFF, beside = number * FK_EXTENT;
+    uint32_t number = store->hand.what >> 8 & 0xFF, count = store->hand_count, size = 0;
+    for (uint32_t i = 0; i <= count; i++) {
+        uint32_t segment = store->hand_segment, grains = 0;
+        if (i < count) {
+            segment = store->extents[i].segment;
+            size += store->extents[i].length;
+            grains = store->record + fk_store_grains(store, store->extents[i].length);
+        } else { /* the commit; where it is the record of a chunk, that is counted */
+            grains = fk_store_grains(store, number * FK_EXTENT + (number == count ? FK_RECORD : 0u));
+        }
+        grains *= (uint32_t)sign;
+        store->segments[segment].live = (uint16_t)(store->segments[segment].live + grains);
+        store->live += grains;
+    }
     int quota = quota_of(store, store->hand.more >> 24);
     if (quota >= 0)
-        store->class_bytes[quota] += one * size_in_hand(store);
-    for (uint32_t i = 0; i < store->hand_count; i++)
-        add_live(store, store->extents[i].segment,
-                 one * (record + fk_store_grains(store, store->extents[i].length)));
-    if (number == store->hand_count) /* else the commit is the record of a chunk, and counted */
-        beside += FK_RECORD;
-    add_live(store, store->hand_segment, one * fk_store_grains(store, beside));
+        store->class_bytes[quota] += (uint32_t)sign * (size - FK_META);
 }
 
 /* Nothing is written: until its segments are erased the frame may come back after a cut, so its
@@ -164,7 +164,7 @@ static void forget(fk_store *store, fk_store_slot *slot)
 {
     if (fk_store_slot_load(store, slot) == FK_OK)
         fk_store_account(store, -1);
-    haunt(store, slot);
+    fk_store_haunt(store, slot);
 }
 
 int fk_store_evict_one(fk_store *store, const fk_store_offer *offer, int only_class)
@@ -211,53 +211,29 @@ static int chunk_record(fk_store *store, uint32_t index, fk_store_record *r)
     return FK_OK;
 }
 
-int fk_store_chunk(fk_store *store, uint32_t index, uint32_t skip, uint8_t *out, uint32_t n, int on,
-                   uint32_t *crc)
+int fk_store_chunk(fk_store *store, uint32_t index, uint32_t skip, uint8_t *out, uint32_t n)
 {
     fk_store_record r;
     uint8_t piece[FK_WINDOW];
-    uint32_t length = store->extents[index].length;
+    uint32_t length = store->extents[index].length, crc = FK_CRC32_INIT;
     int got = chunk_record(store, index, &r);
-    *crc = FK_CRC32_INIT;
     for (uint32_t at = 0; at < length && got >= 0; at += sizeof piece) {
         uint32_t m = length - at < sizeof piece ? length - at : (uint32_t)sizeof piece;
         got = fk_store_read_flash(store, r.at + at, piece, m);
-        *crc = fk_crc32(*crc, piece, m);
-        if (on)
+        crc = fk_crc32(crc, piece, m);
+        if (out == NULL && n > 0)
             fk_store_write(store, piece, m);
-        for (uint32_t i = 0; i < m; i++)
+        for (uint32_t i = 0; i < m && out != NULL; i++)
             if (at + i - skip < n)
                 out[at + i - skip] = piece[i];
     }
-    return got < 0 ? got : *crc == r.crc ? FK_OK : FK_ERR_CORRUPT;
-}
-
-/* Loads the slot's frame, and the first time after mount reads it as a whole:
- * what an erase left half of never counts as a frame. */
-static int open_slot(fk_store *store, fk_store_slot *slot)
-{
-    uint32_t crc;
-    int r = fk_store_slot_load(store, slot);
-    for (uint32_t i = 0; r >= 0 && !(slot->place & FK_SLOT_VERIFIED) && i < store->hand_count; i++)
-        r = fk_store_chunk(store, i, 0, NULL, 0, 0, &crc);
-    if (r >= 0)
-        slot->place |= FK_SLOT_VERIFIED;
-    return r;
-}
-
-void fk_store_drop_damaged(fk_store *store)
-{
-    for (uint32_t i = fk_store_slots_used(store); i-- > 0;) {
-        fk_store_slot *slot = &store->slots[i];
-        if (is_kept(slot) && open_slot(store, slot) < 0)
-            fk_store_slot_remove(store, slot);
-    }
+    return got < 0 ? got : crc == r.crc ? FK_OK : FK_ERR_CORRUPT;
 }
 
 /* What is kept beside a picture, as bytes. */
 static void turn_meta(fk_frame_meta *meta)
 {
-    _Static_assert(offsetof(fk_frame_meta, model_id) + 8 == offsetof(fk_frame_meta, time) + FK_META - 4 &&
+    _Static_assert(offsetof(fk_frame_meta, model_id) + 8 == offsetof(fk_frame_meta, time) + FK_META &&
                        FK_STORE_META_BYTES == FK_META,
                    "no gaps, or the bytes change with the core");
     fk_store_turn(&meta->time, 8, 1);
@@ -265,46 +241,46 @@ static void turn_meta(fk_frame_meta *meta)
     fk_store_turn(&meta->value, 2, 5);
 }
 
-static int get_meta(fk_store *store, const fk_store_slot *slot, fk_frame_meta *meta)
+/* Loads a slot's frame, and the first time after mount reads it as a whole: what an erase left
+ * half of never counts as a frame. What cannot be read is forgotten. */
+static int open_slot(fk_store *store, fk_store_slot *slot, fk_frame_meta *meta)
 {
-    fk_store_record r;
-    uint8_t p[FK_META];
-    int got = chunk_record(store, 0, &r);
-    if (got >= 0)
-        got = fk_store_read_flash(store, r.at, p, sizeof p);
-    if (got < 0)
-        return got;
-    if (fk_get_u32be(p + FK_META - 4) != fk_crc32(FK_CRC32_INIT, p, FK_META - 4))
-        return FK_ERR_CORRUPT;
-    memcpy(&meta->time, p, FK_META - 4);
-    turn_meta(meta);
-    meta->frame_id = store->hand.id;
-    meta->size = size_in_hand(store);
-    meta->sent = (slot->place & FK_SLOT_SENT) != 0;
-    return FK_OK;
-}
-
-static int open_or_forget(fk_store *store, fk_store_slot *slot, fk_frame_meta *meta)
-{
-    int r = open_slot(store, slot);
-    if (r >= 0)
-        r = get_meta(store, slot, meta);
+    int r = fk_store_slot_load(store, slot);
+    for (uint32_t i = 0; r >= 0 && !(slot->place & FK_SLOT_VERIFIED) && i < store->hand_count; i++)
+        r = fk_store_chunk(store, i, 0, NULL, 0);
+    if (r >= 0 && meta != NULL)
+        r = fk_store_chunk(store, 0, 0, (uint8_t *)&meta->time, FK_META);
     if (r < 0) {
         store->damaged++;
         forget(store, slot);
+        return r;
     }
-    return r;
+    slot->place |= FK_SLOT_VERIFIED;
+    if (meta != NULL) {
+        turn_meta(meta);
+        meta->frame_id = store->hand.id;
+        meta->size = size_in_hand(store);
+        meta->sent = (slot->place & FK_SLOT_SENT) != 0;
+    }
+    return FK_OK;
+}
+
+void fk_store_drop_damaged(fk_store *store)
+{
+    for (fk_store_slot *s = fk_store_end(store); s > store->slots;)
+        if (is_kept(--s) && open_slot(store, s, NULL) < 0)
+            fk_store_slot_remove(store, s);
 }
 
 /* The first in that order that can be read. */
-static int first_frame(fk_store *store, order by, uint64_t after, fk_frame_meta *meta)
+static int first_frame(fk_store *store, order by, uint32_t after, fk_frame_meta *meta)
 {
     fk_store_slot *slot;
     if (store->phase != FK_MOUNTED)
         return FK_ERR_STATE;
     while ((slot = first_slot(store, by, after)) != NULL && /* each turn but the last forgets one */
            !(by == BEST_FIRST && (slot->place & FK_SLOT_SENT)))
-        if (open_or_forget(store, slot, meta) >= 0)
+        if (open_slot(store, slot, meta) >= 0)
             return 1;
     return 0;
 }
@@ -319,22 +295,27 @@ int fk_store_list(fk_store *store, uint32_t after, fk_frame_meta *meta)
     return first_frame(store, BY_ID, after, meta);
 }
 
-int fk_store_find(fk_store *store, uint32_t frame_id, fk_frame_meta *meta)
+static int find(fk_store *store, uint32_t frame_id, fk_frame_meta *meta)
 {
     fk_store_slot *slot = store->phase == FK_MOUNTED ? fk_store_slot_of(store, frame_id) : NULL;
-    return slot == NULL || open_or_forget(store, slot, meta) < 0 ? FK_ERR_NOENT : FK_OK;
+    return slot == NULL || open_slot(store, slot, meta) < 0 ? FK_ERR_NOENT : FK_OK;
+}
+
+int fk_store_find(fk_store *store, uint32_t frame_id, fk_frame_meta *meta)
+{
+    return find(store, frame_id, meta);
 }
 
 int fk_store_read(fk_store *store, uint32_t frame_id, uint32_t offset, uint8_t *out, size_t n)
 {
-    fk_frame_meta meta;
-    uint32_t crc, start = 0, done = 0;
-    int r = fk_store_find(store, frame_id, &meta);
+    uint32_t start = 0, done = 0;
+    int r = find(store, frame_id, NULL);
     if (r < 0)
         return r;
-    if (offset > meta.size)
+    uint32_t size = size_in_hand(store);
+    if (offset > size)
         return FK_ERR_INVAL;
-    uint32_t want = meta.size - offset < n ? meta.size - offset : (uint32_t)n;
+    uint32_t want = size - offset < n ? size - offset : (uint32_t)n;
     offset += FK_META;
     for (uint32_t i = 0; done < want; i++) { /* the sizes add up: at most all chunks */
         uint32_t length = store->extents[i].length, skip = offset + done - start;
@@ -342,7 +323,7 @@ int fk_store_read(fk_store *store, uint32_t frame_id, uint32_t offset, uint8_t *
         if (skip >= length)
             continue;
         uint32_t m = length - skip < want - done ? length - skip : want - done;
-        r = fk_store_chunk(store, i, skip, out + done, m, 0, &crc);
+        r = fk_store_chunk(store, i, skip, out + done, m);
         if (r < 0) {
             memset(out, 0, n);
             return r;
@@ -354,21 +335,20 @@ int fk_store_read(fk_store *store, uint32_t frame_id, uint32_t offset, uint8_t *
 
 /* ---- marks */
 
-/* Notes that a slot's frame was sent, or deleted. */
-static void note(const fk_store *store, fk_store_marks *marks, const fk_store_slot *slot, uint32_t sent)
+/* What a mark says of a slot's frame beside its id: where its commit lies. */
+static uint32_t where(const fk_store *store, const fk_store_slot *slot)
 {
     uint32_t segment = slot->segment & ~(uint32_t)FK_SLOT_GHOST;
-    uint32_t *mark = marks->words[marks->count++];
-    mark[0] = slot_id(slot);
-    mark[1] = (segment | sent) << 16 | store->segments[segment].wear;
+    return segment << 16 | store->segments[segment].wear;
 }
 
-/* Room for a full record of marks, and no copy of a frame that they would not concern. For a
+/* Room for the marks of a call, and no copy of a frame that they would not concern. For a
  * deletion, room for its own mark is enough; a frame goes for it only where there is none. */
 static int ensure_marks(fk_store *store, int insist)
 {
-    uint32_t room = fk_store_room(&store->heads[FK_HEAD_MARKS]);
-    if (store->old_copies == 0 && room >= fk_store_grains(store, FK_RECORD + FK_MARKS * FK_MARK))
+    enum { RECORDS = 2 + FK_GHOSTS / FK_STORE_MARKS_MAX };
+    uint32_t record = fk_store_grains(store, FK_RECORD + FK_STORE_MARKS_MAX * FK_MARK);
+    if (store->old_copies == 0 && fk_store_room(&store->heads[FK_HEAD_MARKS]) >= RECORDS * record)
         return FK_OK;
     int r = fk_store_ensure(store, 1);
     if (r >= 0 || !insist || (store->old_copies == 0 && store->pool_count > 0))
@@ -376,48 +356,31 @@ static int ensure_marks(fk_store *store, int insist)
     return fk_store_insist(store, 1);
 }
 
-int fk_store_put_sent(fk_store *store)
-{
-    fk_store_marks marks = {.count = 0};
-    if (store->marks_count == 0)
-        return FK_OK;
-    for (uint32_t i = 0; i < store->marks_count; i++) {
-        const fk_store_slot *slot = fk_store_slot_of(store, store->marks[i]);
-        if (slot != NULL)
-            note(store, &marks, slot, FK_STORE_MARK_SENT);
-    }
-    int r = fk_store_put_marks(store, &marks);
-    if (r >= 0)
-        store->marks_count = 0;
-    return r;
-}
-
 int fk_store_sync(fk_store *store)
 {
     if (store->phase != FK_MOUNTED)
         return FK_ERR_STATE;
-    if (store->marks_count > 0)
-        ensure_marks(store, 0);
-    return fk_store_put_sent(store);
+    if (store->marks_count == 0)
+        return FK_OK;
+    ensure_marks(store, 0);
+    return fk_store_put_marks(store);
 }
 
 int fk_store_mark_sent(fk_store *store, uint32_t frame_id)
 {
     if (store->phase != FK_MOUNTED)
         return FK_ERR_STATE;
-    if (store->marks_count == FK_STORE_MARKS_MAX) {
-        int r = fk_store_sync(store);
-        if (r < 0)
-            return r;
-    }
+    if (store->marks_count == FK_STORE_MARKS_MAX)
+        fk_store_sync(store);
     fk_store_slot *slot = fk_store_slot_of(store, frame_id);
     if (slot == NULL)
         return FK_ERR_NOENT;
-    if (!(slot->place & FK_SLOT_SENT)) {
+    if (slot->place & FK_SLOT_SENT)
+        return FK_OK;
+    int r = fk_store_mark(store, frame_id, where(store, slot) | (uint32_t)FK_STORE_MARK_SENT << 16);
+    if (r >= 0)
         slot->place |= FK_SLOT_SENT;
-        store->marks[store->marks_count++] = frame_id;
-    }
-    return FK_OK;
+    return r;
 }
 
 int fk_store_delete(fk_store *store, uint32_t frame_id)
@@ -427,135 +390,106 @@ int fk_store_delete(fk_store *store, uint32_t frame_id)
     fk_store_slot *slot = fk_store_slot_of(store, frame_id);
     if (slot == NULL)
         return FK_ERR_NOENT;
-    fk_store_marks marks = {.count = 0};
-    note(store, &marks, slot, 0);
+    uint32_t there = where(store, slot);
     forget(store, slot); /* its own segments may be what is wanting */
     ensure_marks(store, 1);
     /* written even if its commit was erased by now: an older copy may be there */
-    int r = fk_store_put_marks(store, &marks);
-    for (uint32_t i = fk_store_slots_used(store); i-- > 0 && r >= 0;) {
-        slot = &store->slots[i];
-        if (slot_id(slot) == frame_id)
-            fk_store_slot_remove(store, slot);
-    }
-    return r;
+    return fk_store_mark(store, frame_id, there) < 0 ? FK_ERR_NOSPC : fk_store_put_marks(store);
 }
 
-/* A free row in the table: instead of one that is forgotten, or of a lesser frame. */
+/* Writes the marks that wait. Before the table is full, for mount notes marks in what is left of
+ * it, forgotten frames are marked as deleted, so that their rows get free; where there are none,
+ * a lesser frame goes. */
 static int free_slot(fk_store *store, const fk_store_offer *offer)
 {
-    fk_store_marks marks = {.count = 0};
-    uint32_t i = fk_store_slots_used(store), n;
-    /* before it is full: mount notes marks in what is left of it */
-    if (i + FK_MARKS < store->cfg->slot_count || (store->ghosts < FK_MARKS && i < store->cfg->slot_count))
+    uint32_t used = (uint32_t)store->frames + store->ghosts, most = store->cfg->slot_count;
+    int lay = used == most || (used + FK_GHOSTS >= most && store->ghosts >= FK_GHOSTS);
+    if (!lay && store->marks_count == 0)
         return FK_OK;
-    while (ensure_marks(store, 0) < 0 || (store->ghosts == 0 && i == fk_store_slots_used(store)))
+    while (ensure_marks(store, 0) < 0 || store->frames == most)
         if (!fk_store_evict_one(store, offer, 0)) /* each turn evicts a frame */
             return FK_ERR_NOSPC;
-    for (i = fk_store_slots_used(store); i-- > 0 && marks.count < FK_MARKS;)
-        if (!is_kept(&store->slots[i]))
-            note(store, &marks, &store->slots[i], 0);
-    n = marks.count;
-    int r = n > 0 ? fk_store_put_marks(store, &marks) : FK_OK;
-    for (i = fk_store_slots_used(store); r >= 0 && n > 0 && i-- > 0;)
-        if (!is_kept(&store->slots[i])) { /* the same: what moves into a gap is kept */
-            fk_store_slot_remove(store, &store->slots[i]);
-            n--;
-        }
-    return r;
+    uint32_t left = lay ? FK_GHOSTS : 0;
+    for (fk_store_slot *slot = fk_store_end(store); left > 0 && slot > store->slots;) {
+        if (is_kept(--slot))
+            continue;
+        left--;
+        if (fk_store_mark(store, fk_store_slot_id(slot), where(store, slot)) < 0)
+            return FK_ERR_NOSPC;
+        fk_store_slot_remove(store, slot);
+    }
+    return fk_store_put_marks(store);
 }
 
 /* ---- writing */
 
-int fk_store_put_chunk(fk_store *store, fk_store_head *head, uint32_t index, uint32_t n,
-                       uint32_t crc, int last)
+int fk_store_put_chunk(fk_store *store, fk_store_head *head, uint32_t index, uint32_t n, int last)
 {
-    fk_store_extent e = {head->segment, head->top, store->segments[head->segment].wear, (uint16_t)n};
-    uint32_t kind = FK_STORE_KIND_CHUNK, extents = last ? index : 0;
+    uint32_t segment = head->segment, place = head->top, extents = last ? index : 0;
+    uint32_t crc = store->hand.crc, kind = FK_STORE_KIND_COMMIT;
     store->hand.at = (uint32_t)head->place << 16 | (uint16_t)store->hand.at;
     head->place = (uint16_t)(head->place + fk_store_grains(store, n));
-    if (last)
-        kind = FK_STORE_KIND_COMMIT;
-    else if (fk_store_room(head) < 2 * fk_store_grains(store, FK_RECORD)) /* nothing will follow */
-        kind = FK_STORE_KIND_FULL;
+    if (!last) /* full: nothing will follow */
+        kind = fk_store_room(head) < 2u * store->record ? FK_STORE_KIND_FULL : FK_STORE_KIND_CHUNK;
+    fk_store_flush(store);
     store->hand.crc = crc;
     store->hand.what = n << 16 | index << 8 | kind;
-    store->hand_segment = e.segment;
-    store->hand_place = e.place;
-
     fk_store_turn(store->extents, 2, 4 * extents);
-    int r = fk_store_put(store, head, &store->hand, store->extents, extents * FK_EXTENT);
+    int r = fk_store_put(store, head, store->extents, extents * FK_EXTENT);
     fk_store_turn(store->extents, 2, 4 * extents);
-    if (r >= 0 && n > 0)
-        store->extents[index++] = e;
+    if (r < 0)
+        return r;
+    if (n > 0)
+        store->extents[index++] = (fk_store_extent){(uint16_t)segment, (uint16_t)place,
+                                                    store->segments[segment].wear, (uint16_t)n};
+    store->hand_segment = (uint16_t)segment;
+    store->hand_place = (uint16_t)place;
     store->hand_count = (uint16_t)index;
     return r;
-}
-
-uint32_t fk_store_fresh(const fk_store *store)
-{
-    return store->smallest - fk_store_grains(store, FK_RECORD);
-}
-
-/* Grains of the largest chunk: it fits into every segment, where it may have to be moved. */
-static uint32_t chunk_grains(const fk_store *store)
-{
-    uint32_t most = fk_store_grains(store, FK_STORE_CHUNK_MAX);
-    uint32_t fits = fk_store_fresh(store) - fk_store_grains(store, FK_RECORD);
-    return most < fits ? most : fits;
 }
 
 /* Grains that `rest` bytes take from chunk `index` on when in one segment. */
 static uint32_t tail_grains(const fk_store *store, uint32_t rest, uint32_t index)
 {
     uint32_t grains = fk_store_grains(store, rest);
-    uint32_t before = grains > 0 ? (grains - 1) / chunk_grains(store) : 0;
-    return grains + before * fk_store_grains(store, FK_RECORD) +
+    uint32_t before = grains > 0 ? (grains - 1) / store->chunk : 0;
+    return grains + before * store->record +
            fk_store_grains(store, FK_RECORD + (index + before) * FK_EXTENT);
 }
 
-static int write_frame(fk_store *store, const fk_frame_meta *meta, const uint8_t *data)
+static int write_frame(fk_store *store, fk_frame_meta *meta, const uint8_t *data)
 {
-    uint32_t rest = meta->size + FK_META, index = 0, record = fk_store_grains(store, FK_RECORD);
+    uint32_t rest = meta->size + FK_META, index = 0;
+    store->hand.id = meta->frame_id;
+    store->hand.at = meta->value;
+    store->hand.more = (uint32_t)meta->class_index << 24;
     for (int last = 0; !last;) { /* each turn writes a chunk */
-        uint32_t need = tail_grains(store, rest, index), fresh = fk_store_fresh(store);
+        uint32_t need = tail_grains(store, rest, index);
         fk_store_head *head = fk_store_head_for(store, FK_HEAD_FRAMES, store->head_limit,
-                                                need < fresh ? need : fresh);
+                                                need < store->fresh ? need : store->fresh);
         if (head == NULL)
             return FK_ERR_NOSPC;
-        uint16_t segment = head->segment;
         do { /* never more chunks than fk_store_append has reckoned */
-            uint32_t room = fk_store_room(head), skip = 0, crc = FK_CRC32_INIT;
-            uint32_t n = chunk_grains(store);
-            n = (n < room - record ? n : room - record) * store->grain;
+            uint32_t room = fk_store_room(head), skip = 0, n = room - store->record;
+            n = (n < store->chunk ? n : store->chunk) * store->grain;
             n = n < rest ? n : rest;
             last = n == rest && fk_store_grains(store, n) +
                                         fk_store_grains(store, FK_RECORD + index * FK_EXTENT) <= room;
-            fk_store_write_at(store, segment, head->place);
+            fk_store_write_at(store, head->segment, head->place);
             if (index == 0) { /* what is kept beside the picture goes before it */
-                fk_frame_meta m = *meta;
-                uint8_t p[4];
                 skip = FK_META;
-                turn_meta(&m);
-                crc = fk_crc32(crc, (const uint8_t *)&m.time, FK_META - 4);
-                fk_put_u32be(p, crc);
-                crc = fk_crc32(crc, p, sizeof p);
-                fk_store_write(store, &m.time, FK_META - 4);
-                fk_store_write(store, p, sizeof p);
+                turn_meta(meta);
+                fk_store_write(store, &meta->time, FK_META);
+                turn_meta(meta);
             }
             fk_store_write(store, data, n - skip);
-            crc = fk_crc32(crc, data, n - skip);
             data += n - skip;
-            int r = fk_store_flush(store);
-            if (r < 0)
-                fk_store_fail(store, segment);
-            else
-                r = fk_store_put_chunk(store, head, index, n, crc, last);
+            int r = fk_store_put_chunk(store, head, index, n, last);
             if (r < 0)
                 return r;
             rest -= n;
             index += n > 0;
-        } while (rest > 0 && fk_store_room(head) > record);
+        } while (rest > 0 && fk_store_room(head) > store->record);
     }
     return FK_OK;
 }
@@ -587,8 +521,8 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
         return FK_ERR_INVAL;
     /* At most: as if all segments were the smallest, and the end found no other's company. */
     uint32_t grains = tail_grains(store, m.size + FK_META, 0);
-    uint32_t chunks = grains / chunk_grains(store) + 1, fresh = fk_store_fresh(store);
-    if (fresh > chunk_grains(store) + fk_store_grains(store, FK_RECORD)) /* several in a segment */
+    uint32_t chunks = grains / store->chunk + 1, fresh = store->fresh;
+    if (fresh > (uint32_t)store->chunk + store->record) /* several in a segment */
         chunks += grains / fresh;
     const fk_store_offer offer = {
         .key = ((uint64_t)0x10000 + m.value) << 32 | m.frame_id,
@@ -608,9 +542,6 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
         r = make_room(store, &offer);
         if (r < 0)
             break;
-        store->hand.id = m.frame_id;
-        store->hand.at = m.value;
-        store->hand.more = (uint32_t)m.class_index << 24;
         r = write_frame(store, &m, data);
         if (r >= 0 || r == FK_ERR_INVAL)
             break;
@@ -621,13 +552,12 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
     }
     fk_store_account(store, 1);
     fk_store_slot_add(store);
-    store->slots[fk_store_slots_used(store) - 1].place |= FK_SLOT_VERIFIED;
+    fk_store_end(store)[-1].place |= FK_SLOT_VERIFIED;
     if (m.frame_id > store->top_id) {
         store->top_id = m.frame_id;
         store->saved = 0;
     }
     evicted = store->evicted - evicted;
-    fk_store_sync(store); /* what cannot be written now waits */
     /* Where nobody calls fk_store_idle, a little is won ahead each time, so that a large
      * frame does not have to win all at once. */
     for (uint32_t i = 0; i < 3 && !store->idled && store->pool_count < store->spare; i++)

@@ -44,17 +44,21 @@ int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
     uint32_t heads = FK_HEAD_FRAMES + 1 + flash->segment_count / 16;
     store->head_limit = (uint8_t)(heads < FK_STORE_HEADS_MAX ? heads : FK_STORE_HEADS_MAX);
     memset(store->heads, 0xFF, sizeof store->heads);
-    store->smallest = 0xFFFF;
+    uint32_t smallest = largest;
     for (uint32_t i = 0; i < flash->segment_count; i++) {
         uint32_t address, size;
         fk_flash_segment(flash, i, &address, &size);
         if (size > largest || (size & (size - 1)) != 0 || size < 1024 || size < 8 * store->grain)
             return FK_ERR_INVAL;
-        if (size / store->grain < store->smallest)
-            store->smallest = (uint16_t)(size / store->grain);
+        if (size < smallest)
+            smallest = size;
         store->usable += size / store->grain;
         cfg->segments[i] = (fk_store_segment){0, 0, 0};
     }
+    store->record = (uint8_t)fk_store_grains(store, FK_RECORD);
+    store->fresh = (uint16_t)(smallest / store->grain - store->record);
+    uint32_t chunk = fk_store_grains(store, FK_STORE_CHUNK_MAX), most = store->fresh - store->record;
+    store->chunk = (uint16_t)(chunk < most ? chunk : most);
     if (store->grain > sizeof store->buffer || fk_store_limit(store) == 0)
         return FK_ERR_INVAL;
     store->next_id = 1;
@@ -70,8 +74,9 @@ static void look_at_segment(fk_store *store, uint32_t segment)
 {
     enum { KNOWN = 8 }; /* bytes of a clean record that end all of them, but for their CRC */
     fk_store_segment *s = &store->segments[segment];
-    fk_store_record own = fk_store_clean(store, segment), clean = own;
+    fk_store_record clean;
     fk_store_walk w;
+    fk_store_clean(store, segment);
     fk_store_start(store, &w, segment);
     uint32_t end = fk_store_segment_grains(store, segment), gap = (end - w.top) * store->grain;
     uint32_t n = gap < FK_WINDOW ? 1 + gap - KNOWN : 1;
@@ -79,15 +84,15 @@ static void look_at_segment(fk_store *store, uint32_t segment)
     w.address = fk_store_address(store, segment, w.top) - 1;
     if (fk_store_read_flash(store, w.address, w.bytes, n) >= 0) {
         kind = w.bytes[0];
-        fk_store_turn(&clean.crc, 4, 2);
         if (n > 1) {
-            memcpy(w.bytes + n, &clean.crc, KNOWN);
+            memcpy(w.bytes + n, &store->hand.crc, KNOWN);
+            fk_store_turn(w.bytes + n, 4, KNOWN / 4);
             w.size = n + KNOWN;
         }
     }
     w.top = (uint16_t)end;
     int r = fk_store_peek(store, &w, &clean, NULL);
-    if (r <= 0 || clean.what != own.what || clean.crc != own.crc) {
+    if (r <= 0 || clean.what != store->hand.what || clean.crc != store->hand.crc) {
         s->flags = r == 0 ? FK_LAP_LOST : FK_LAP_LOST | FK_TO_READ;
         return;
     }
@@ -135,13 +140,6 @@ static void guess_laps(fk_store *store)
 
 /* ---- marks: passes 2 and 4 */
 
-/* Before the frames are known, marks are noted in rows at the table's end, where they last
- * until their commit turns up or the row is needed. */
-static fk_store_slot *noted(const fk_store *store, uint32_t index)
-{
-    return &store->slots[store->cfg->slot_count - 1u - index];
-}
-
 /* What a mark says: of a segment, or of the frame whose commit lies there. */
 static void apply(fk_store *store, uint32_t id, uint32_t segment, uint32_t lap)
 {
@@ -152,12 +150,14 @@ static void apply(fk_store *store, uint32_t id, uint32_t segment, uint32_t lap)
     if (id == 0 || !is_lap(store, segment, lap))
         return; /* it has served */
     fk_store_use_id(store, id);
-    if (store->phase == PASS_NOTES) {
-        store->lost_notes |= store->notes == store->cfg->slot_count;
-        if (store->lost_notes)
-            return;
-        *noted(store, store->notes++) = (fk_store_slot){(uint16_t)(id >> 16), (uint16_t)id, 0,
-                                                        (uint16_t)segment, sent ? FK_SLOT_SENT : 0};
+    if (store->phase == PASS_NOTES) { /* until its commit turns up, a frame forgotten */
+        store->hand.id = id;
+        store->hand.more = sent ? (uint32_t)FK_STORE_FLAG_SENT << 16 : 0;
+        store->hand_segment = (uint16_t)segment;
+        if (fk_store_slot_add(store) < 0)
+            store->lost_notes = 1;
+        else
+            fk_store_haunt(store, fk_store_end(store) - 1);
         return;
     }
     fk_store_slot *slot = fk_store_slot_of(store, id);
@@ -193,19 +193,20 @@ static void read_marks(fk_store *store, uint32_t segment)
     }
 }
 
-/* Whether the commit in hand is known to be deleted. */
+/* Whether the commit in hand is known to be deleted. While frames are read, ghosts are what
+ * marks said of commits that have not turned up yet. */
 static int was_noted(fk_store *store)
 {
-    for (uint32_t i = 0; i < store->notes; i++) {
-        fk_store_slot note = *noted(store, i);
-        if (((uint32_t)note.id_high << 16 | note.id_low) != store->hand.id ||
-            note.segment != store->hand_segment)
+    for (fk_store_slot *note = fk_store_end(store); note > store->slots;) {
+        note--;
+        if (note->segment != (store->hand_segment | FK_SLOT_GHOST) ||
+            fk_store_slot_id(note) != store->hand.id)
             continue;
-        *noted(store, i) = *noted(store, --store->notes);
-        if (!(note.place & FK_SLOT_SENT))
+        uint32_t sent = note->place & FK_SLOT_SENT;
+        fk_store_slot_remove(store, note);
+        if (!sent)
             return 1;
         store->hand.more |= (uint32_t)FK_STORE_FLAG_SENT << 16;
-        i--;
     }
     return 0;
 }
@@ -262,19 +263,19 @@ static void found_commit(fk_store *store)
         settle(store, slot);
         return;
     }
-    /* Where the table is full, it is so of deleted frames; or of forgotten ones in a segment
-     * whose erase was cut short, that can be read by chance. */
-    if (store->notes > 0 && fk_store_slots_used(store) + store->notes == store->cfg->slot_count) {
-        store->notes--;
-        store->lost_notes = 1;
-    }
+    /* Where the table is full, it is so of notes, of deleted frames; or of forgotten ones in a
+     * segment whose erase was cut short, that can be read by chance. */
     for (int turn = 0; fk_store_slot_add(store) < 0; turn++) {
         if (turn == 2)
             return; /* deleted itself, or the table is smaller than when this was written */
-        for (uint32_t i = 0; turn == 0 && i < store->segment_count; i++)
-            read_marks(store, i);
-        if (turn == 1)
+        if (turn == 0) {
+            fk_store_drop_ghosts(store, FK_NO_SEGMENT);
+            store->lost_notes = 1;
+            for (uint32_t i = 0; i < store->segment_count; i++)
+                read_marks(store, i);
+        } else {
             fk_store_drop_damaged(store);
+        }
         if (fk_store_load(store, segment, place) < 0)
             return;
     }
@@ -312,12 +313,14 @@ static void read_records(fk_store *store, uint32_t segment)
 
 static void finish(fk_store *store)
 {
+    fk_store_drop_ghosts(store, FK_NO_SEGMENT);
     fk_store_ring_mount(store);
     for (uint32_t i = 0; i < store->segment_count; i++) {
         uint16_t *flags = &store->segments[i].flags;
         *flags = (uint16_t)(*flags & ~(uint32_t)FK_TO_READ);
     }
     store->top_id = store->next_id - 1;
+    store->idled = 1; /* the first append wins no more room than it needs */
     store->phase = FK_MOUNTED;
 }
 
@@ -358,10 +361,8 @@ void fk_store_stats(const fk_store *store, fk_store_report *out)
     if (store->phase != FK_MOUNTED)
         return;
     out->frames = store->frames;
-    for (uint32_t i = 0; i < fk_store_slots_used(store); i++) {
-        const fk_store_slot *s = &store->slots[i];
+    for (const fk_store_slot *s = store->slots; s < fk_store_end(store); s++)
         out->frames_unsent += !(s->segment & FK_SLOT_GHOST) && !(s->place & FK_SLOT_SENT);
-    }
     out->bytes = store->live * store->grain;
     out->capacity = fk_store_limit(store) * store->grain;
     out->segments = store->segment_count;
@@ -376,7 +377,7 @@ void fk_store_stats(const fk_store *store, fk_store_report *out)
     out->wear_min = 0xFFFFFFFF;
     for (uint32_t i = 0; i < out->segments; i++) {
         out->dead += (uint32_t)fk_store_is_dead(store, i);
-        if (fk_store_state(store, i) == FK_STATE_RETIRED)
+        if (store->segments[i].live == FK_STATE_RETIRED)
             continue;
         uint32_t wear = fk_store_wear(store, i);
         out->wear_min = wear < out->wear_min ? wear : out->wear_min;
@@ -386,8 +387,6 @@ void fk_store_stats(const fk_store *store, fk_store_report *out)
     if (store->retired < out->segments)
         out->wear_mean = store->wear_base +
                          (uint32_t)((int32_t)sum / (int32_t)(out->segments - store->retired));
-    uint32_t from = (int32_t)(store->log_sent - store->log_first) > 0 ? store->log_sent
-                                                                      : store->log_first;
-    out->log_waiting = store->log_next - from;
+    out->log_waiting = store->log_next - store->log_sent;
     out->log_lost = store->log_lost;
 }

@@ -11,13 +11,13 @@ enum {
     FK_RECORD = 24,        /* bytes of a record without a body                            */
     FK_EXTENT = 8,         /* bytes of an extent in a commit                              */
     FK_MARK = 8,           /* bytes of a mark, two words                                   */
-    FK_MARKS = 30,         /* marks of a record at most                                    */
-    FK_META = 38,          /* bytes before the picture: what is kept of it, and a CRC      */
+    FK_MARKS = 30,         /* marks of a record at most, as others may write them           */
+    FK_GHOSTS = 30,        /* frames forgotten that are marked at once                     */
+    FK_META = 34,          /* bytes before the picture: what is kept of it                 */
 
     FK_NO_SEGMENT = 0xFFFF,
 
-    /* fk_store_segment.live: grains needed in the lower 14 bits, above them what it is */
-    FK_LIVE_MASK = 0x3FFF, FK_STATE_MASK = 0xC000,
+    /* fk_store_segment.live: grains needed, fewer than FK_STATE_CLEAN; or what it is */
     FK_STATE_DATA = 0, FK_STATE_CLEAN = 0x4000, FK_STATE_RING = 0x8000, FK_STATE_RETIRED = 0xC000,
 
     /* fk_store_segment.flags */
@@ -25,7 +25,6 @@ enum {
     FK_LAP_LOST  = 2, /* its erase count could not be read                              */
     FK_OLD_COPY  = 4, /* a commit here is older than another of its frame: goes first      */
     FK_FAILING   = 8, /* not to be written any more; retired when empty                  */
-    FK_UNSAVED   = 32, /* retired, and no mark says so yet                               */
     FK_TO_READ   = 16, /* mount: may hold more than its first record says                 */
 
     /* fk_store_slot */
@@ -68,58 +67,56 @@ int fk_store_next(fk_store *store, fk_store_walk *walk, fk_store_record *out);
 /* Takes a commit just read in hand. */
 void fk_store_take(fk_store *store, const fk_store_record *commit, uint32_t segment, uint32_t place);
 int fk_store_load(fk_store *store, uint32_t segment, uint32_t place);
-/* Programs a record with n bytes of body at a head. On failure the head is given up. */
-int fk_store_put(fk_store *store, fk_store_head *head, const fk_store_record *record,
-                 const void *body, uint32_t n);
+/* Takes a record of the store's own in hand. */
+void fk_store_say(fk_store *store, uint32_t id, uint32_t at, uint32_t crc, uint32_t what);
+/* Programs the record in hand with n bytes of body at a head. On failure the head is given up. */
+int fk_store_put(fk_store *store, fk_store_head *head, const void *body, uint32_t n);
 
 /* ---- segment.c */
 uint32_t fk_store_wear(const fk_store *store, uint32_t segment);
-uint32_t fk_store_state(const fk_store *store, uint32_t segment);
 int fk_store_is_victim(const fk_store *store, uint32_t segment); /* may be emptied and erased */
 int fk_store_is_dead(const fk_store *store, uint32_t segment);
 void fk_store_close(fk_store *store, uint32_t segment);  /* no head any more */
 void fk_store_fail(fk_store *store, uint32_t segment);   /* to be retired when empty */
 void fk_store_retire(fk_store *store, uint32_t segment); /* given up for good */
-/* Bytes on their way to flash, a page at a time; errors show when they are flushed. */
+/* Bytes on their way to flash, a page at a time. After an error nothing more is programmed: it
+ * shows when their record has been put. */
 void fk_store_write_at(fk_store *store, uint32_t segment, uint32_t place);
+/* Their CRC goes into the hand. */
 void fk_store_write(fk_store *store, const void *data, uint32_t n);
-int fk_store_flush(fk_store *store); /* filled up to the next grain */
-fk_store_record fk_store_clean(const fk_store *store, uint32_t segment); /* its next clean record */
-void fk_store_save_retired(fk_store *store); /* writes the marks that say so, if it can */
+void fk_store_pad(fk_store *store, uint32_t n);
+void fk_store_flush(fk_store *store); /* filled up to the next grain */
+void fk_store_clean(fk_store *store, uint32_t segment); /* takes its next clean record in hand */
 /* Erases a segment that holds nothing needed; then it is clean, or retired. */
 int fk_store_erase(fk_store *store, uint32_t segment);
-uint32_t fk_store_room(const fk_store_head *head); /* grains */
 int fk_store_open(fk_store *store, fk_store_head *head); /* takes a clean segment */
 /* Of the heads from..to-1 the fullest with room for `grains`, or one opened anew; or NULL. */
 fk_store_head *fk_store_head_for(fk_store *store, uint32_t from, uint32_t to, uint32_t grains);
 
-/* Marks: what is said of frames after their commit. */
-typedef struct {
-    uint32_t words[FK_MARKS][2]; /* frame id; segment of its commit, FK_STORE_MARK_SENT, and lap */
-    uint32_t count;
-} fk_store_marks;
-int fk_store_put_marks(fk_store *store, fk_store_marks *marks); /* 0 of them: ids alone */
+/* Marks: what is said of frames after their commit. They gather in the store and are written in
+ * order, several at a time. `where`: segment of the commit, FK_STORE_MARK_SENT, and lap. */
+int fk_store_mark(fk_store *store, uint32_t id, uint32_t where);
+int fk_store_put_marks(fk_store *store); /* writes those that wait; where none do, ids alone */
 
 /* ---- frame.c */
+uint32_t fk_store_slot_id(const fk_store_slot *slot);
 fk_store_slot *fk_store_slot_of(fk_store *store, uint32_t id); /* NULL: not kept */
 int fk_store_slot_load(fk_store *store, const fk_store_slot *slot);
 int fk_store_slot_add(fk_store *store);                        /* the frame in hand */
 void fk_store_slot_remove(fk_store *store, fk_store_slot *slot);
 void fk_store_slot_move(fk_store *store, fk_store_slot *slot);  /* to the commit in hand */
-uint32_t fk_store_slots_used(const fk_store *store);
+fk_store_slot *fk_store_end(const fk_store *store); /* after the last that is in use */
 void fk_store_account(fk_store *store, int sign); /* of the frame in hand */
 void fk_store_drop_damaged(fk_store *store); /* reads every frame in the table */
+void fk_store_haunt(fk_store *store, fk_store_slot *slot); /* makes a ghost of it */
 void fk_store_lose(fk_store *store, fk_store_slot *slot); /* it cannot be read any more */
-void fk_store_drop_ghosts(fk_store *store, uint32_t segment);
+void fk_store_drop_ghosts(fk_store *store, uint32_t segment); /* or FK_NO_SEGMENT: all */
 /* Verifies a chunk of the frame in hand from its first to its last byte. On the way copies n
- * bytes from `skip` on, or (with `on`) writes all on. */
-int fk_store_chunk(fk_store *store, uint32_t index, uint32_t skip, uint8_t *out, uint32_t n, int on,
-                   uint32_t *crc);
-/* Records a chunk of n bytes just written at the head's place; as the commit if it is the last. */
-int fk_store_put_chunk(fk_store *store, fk_store_head *head, uint32_t index, uint32_t n,
-                       uint32_t crc, int last);
-uint32_t fk_store_fresh(const fk_store *store); /* grains to be had in the smallest segment */
-int fk_store_put_sent(fk_store *store); /* writes the marks that wait, if there is room */
+ * bytes from `skip` on; where `out` is NULL and n is not 0, writes all on. */
+int fk_store_chunk(fk_store *store, uint32_t index, uint32_t skip, uint8_t *out, uint32_t n);
+/* Records a chunk whose n bytes went to the head's place; as the commit if it is the last. On
+ * failure the head is given up. */
+int fk_store_put_chunk(fk_store *store, fk_store_head *head, uint32_t index, uint32_t n, int last);
 /* A frame that wants in. */
 typedef struct {
     uint64_t key;              /* those ranked below may go for it                          */

@@ -33,7 +33,7 @@ uint32_t fk_store_address(const fk_store *store, uint32_t segment, uint32_t plac
 
 uint32_t fk_store_first(const fk_store *store, uint32_t segment)
 {
-    return fk_store_segment_grains(store, segment) - fk_store_grains(store, FK_RECORD);
+    return fk_store_segment_grains(store, segment) - store->record;
 }
 
 int fk_store_read_flash(const fk_store *store, uint32_t address, uint8_t *out, uint32_t n)
@@ -66,9 +66,8 @@ void fk_store_turn(void *numbers, uint32_t width, uint32_t count)
 /* A record names its segment in its CRC, so that it is valid nowhere else. */
 static uint32_t seal(uint32_t segment, const void *body, uint32_t n, const uint8_t *end)
 {
-    uint16_t number = (uint16_t)segment;
-    fk_store_turn(&number, sizeof number, 1);
-    uint32_t crc = fk_crc32(FK_CRC32_INIT, (const uint8_t *)&number, sizeof number);
+    const uint8_t number[2] = {(uint8_t)(segment >> 8), (uint8_t)segment};
+    uint32_t crc = fk_crc32(FK_CRC32_INIT, number, sizeof number);
     return fk_crc32(fk_crc32(crc, body, n), end, FK_END);
 }
 
@@ -184,11 +183,18 @@ int fk_store_load(fk_store *store, uint32_t segment, uint32_t place)
     return FK_OK;
 }
 
-int fk_store_put(fk_store *store, fk_store_head *head, const fk_store_record *record,
-                 const void *body, uint32_t n)
+void fk_store_say(fk_store *store, uint32_t id, uint32_t at, uint32_t crc, uint32_t what)
 {
-    static const uint8_t blank = 0xFF;
-    fk_store_record end = *record;
+    store->hand.id = id;
+    store->hand.at = at;
+    store->hand.more = store->next_id;
+    store->hand.crc = crc;
+    store->hand.what = what;
+}
+
+int fk_store_put(fk_store *store, fk_store_head *head, const void *body, uint32_t n)
+{
+    fk_store_record end = store->hand;
     uint32_t segment = head->segment, grains = fk_store_grains(store, FK_RECORD + n);
     fk_store_turn(&end, 4, FK_END / 4);
     uint32_t crc = seal(segment, body, n, (const uint8_t *)&end);
@@ -196,12 +202,13 @@ int fk_store_put(fk_store *store, fk_store_head *head, const fk_store_record *re
 
     head->top = (uint16_t)(head->top - grains);
     fk_store_write_at(store, segment, head->top);
-    for (uint32_t pad = grains * store->grain - FK_RECORD - n; pad > 0; pad--) /* < a grain */
-        fk_store_write(store, &blank, 1);
+    fk_store_pad(store, grains * store->grain - FK_RECORD - n);
     fk_store_write(store, &crc, 4);
     fk_store_write(store, body, n);
     fk_store_write(store, &end, FK_END);
-    int r = fk_store_flush(store);
+    fk_store_flush(store);
+    int r = store->write_error;
+    store->write_error = 0;
     if (r < 0)
         fk_store_fail(store, segment);
     return r;

@@ -2,6 +2,7 @@
  * when the quota is reached. Each record carries what was sent and the next
  * frame id, so neither costs a write. */
 #include "store/parts.h"
+#include "store/room_inline.h"
 
 #include <string.h>
 
@@ -41,7 +42,7 @@ static void insert(fk_store *store, uint32_t at, uint32_t segment)
 void fk_store_ring_mount(fk_store *store)
 {
     fk_store_record r;
-    uint32_t count = store->segment_count;
+    uint32_t count = store->segment_count, oldest = 0;
     while (store->ring_count < store->cfg->log_segments) { /* each turn finds the next older */
         uint32_t newest = FK_NO_SEGMENT, number = 0;
         for (uint32_t i = 0; i < count; i++)
@@ -52,7 +53,7 @@ void fk_store_ring_mount(fk_store *store)
             }
         if (newest == FK_NO_SEGMENT)
             break;
-        store->log_first = number;
+        oldest = number;
         insert(store, store->ring_count, newest);
         if (store->ring_count > 1)
             continue;
@@ -64,8 +65,8 @@ void fk_store_ring_mount(fk_store *store)
             fk_store_saw_id(store, r.more);
         }
     }
-    if (is_before(store->log_sent, store->log_first))
-        store->log_sent = store->log_first;
+    if (is_before(store->log_sent, oldest))
+        store->log_sent = oldest;
     store->log_given = store->log_sent;
 }
 
@@ -76,10 +77,12 @@ static void drop_oldest(fk_store *store)
     store->segments[store->ring[--store->ring_count]].live = FK_STATE_DATA;
     if (store->ring_count > 0 && first_record(store, store->ring[store->ring_count - 1], &r))
         first = r.id;
-    uint32_t kept = is_before(store->log_first, store->log_sent) ? store->log_sent : store->log_first;
-    if (is_before(kept, first))
-        store->log_lost += first - kept;
-    store->log_first = first;
+    if (is_before(store->log_sent, first)) {
+        store->log_lost += first - store->log_sent;
+        store->log_sent = first;
+    }
+    if (is_before(store->log_given, store->log_sent))
+        store->log_given = store->log_sent;
 }
 
 int fk_store_log_append(fk_store *store, const uint8_t *record, size_t size)
@@ -92,7 +95,6 @@ int fk_store_log_append(fk_store *store, const uint8_t *record, size_t size)
     /* every failure takes a segment out of use */
     for (uint32_t turn = 0; turn <= store->segment_count; turn++) {
         if (fk_store_room(head) < fk_store_grains(store, FK_RECORD + (uint32_t)size)) {
-            head->segment = FK_NO_SEGMENT;
             if (store->ring_count == store->cfg->log_segments)
                 drop_oldest(store);
             int r = fk_store_insist(store, 1);
@@ -103,13 +105,9 @@ int fk_store_log_append(fk_store *store, const uint8_t *record, size_t size)
             memmove(store->ring + 1, store->ring, store->ring_count * sizeof store->ring[0]);
             insert(store, 0, head->segment);
         }
-        const fk_store_record r = {
-            .id = store->log_next,
-            .at = store->log_sent,
-            .more = store->next_id,
-            .what = (uint32_t)size << 16 | FK_STORE_KIND_LOG,
-        };
-        if (fk_store_put(store, head, &r, record, (uint32_t)size) >= 0) {
+        fk_store_say(store, store->log_next, store->log_sent, 0,
+                     (uint32_t)size << 16 | FK_STORE_KIND_LOG);
+        if (fk_store_put(store, head, record, (uint32_t)size) >= 0) {
             store->log_next++;
             return FK_OK;
         }

@@ -1,8 +1,11 @@
 /* Segments: erased, filled once from both ends, given up when they fail. */
 #include "store/parts.h"
+#include "store/room_inline.h"
 
 #include <string.h>
 
+#include "fk/bytes.h"
+#include "fk/crc.h"
 #include "fk/err.h"
 #include "fk/wire.h"
 
@@ -10,11 +13,6 @@ uint32_t fk_store_wear(const fk_store *store, uint32_t segment)
 {
     uint32_t above = (store->segments[segment].wear - store->wear_base) & 0xFFFF;
     return store->wear_base + (above ^ 0x8000) - 0x8000; /* its sign extended */
-}
-
-uint32_t fk_store_state(const fk_store *store, uint32_t segment)
-{
-    return store->segments[segment].live & FK_STATE_MASK;
 }
 
 static fk_store_head *head_at(fk_store *store, uint32_t segment)
@@ -27,7 +25,7 @@ static fk_store_head *head_at(fk_store *store, uint32_t segment)
 
 int fk_store_is_victim(const fk_store *store, uint32_t segment)
 {
-    return fk_store_state(store, segment) == FK_STATE_DATA &&
+    return store->segments[segment].live < FK_STATE_CLEAN &&
            head_at((fk_store *)(uintptr_t)store, segment) == NULL;
 }
 
@@ -39,8 +37,10 @@ int fk_store_is_dead(const fk_store *store, uint32_t segment)
 void fk_store_close(fk_store *store, uint32_t segment)
 {
     fk_store_head *head = head_at(store, segment);
-    if (head != NULL)
-        head->segment = FK_NO_SEGMENT;
+    if (head == NULL)
+        return;
+    head->segment = FK_NO_SEGMENT;
+    head->place = head->top; /* no room */
 }
 
 void fk_store_fail(fk_store *store, uint32_t segment)
@@ -49,14 +49,21 @@ void fk_store_fail(fk_store *store, uint32_t segment)
     fk_store_close(store, segment);
 }
 
+/* Nothing that it held is needed any more. */
+static void leave(fk_store *store, fk_store_segment *s, uint32_t state)
+{
+    if (s->flags & FK_OLD_COPY)
+        store->old_copies--;
+    s->live = (uint16_t)state;
+    s->flags = 0;
+}
+
 void fk_store_retire(fk_store *store, uint32_t segment)
 {
-    if (fk_store_state(store, segment) == FK_STATE_RETIRED)
+    fk_store_segment *s = &store->segments[segment];
+    if (s->live == FK_STATE_RETIRED)
         return;
-    if (store->segments[segment].flags & FK_OLD_COPY)
-        store->old_copies--;
-    store->segments[segment].live = FK_STATE_RETIRED;
-    store->segments[segment].flags = 0;
+    leave(store, s, FK_STATE_RETIRED);
     store->usable -= fk_store_segment_grains(store, segment);
     store->retired++;
 }
@@ -66,6 +73,7 @@ void fk_store_retire(fk_store *store, uint32_t segment)
 void fk_store_write_at(fk_store *store, uint32_t segment, uint32_t place)
 {
     store->write_address = fk_store_address(store, segment, place);
+    store->hand.crc = FK_CRC32_INIT;
 }
 
 static int verify(const fk_store *store, uint32_t n)
@@ -98,6 +106,7 @@ static void program(fk_store *store)
 
 void fk_store_write(fk_store *store, const void *data, uint32_t n)
 {
+    store->hand.crc = fk_crc32(store->hand.crc, data, n);
     for (const uint8_t *p = data; n > 0; n--) {
         store->buffer[store->write_fill++] = *p++;
         /* programs end with the page: what crosses it costs the chip a second one */
@@ -106,15 +115,17 @@ void fk_store_write(fk_store *store, const void *data, uint32_t n)
     }
 }
 
-int fk_store_flush(fk_store *store)
+void fk_store_pad(fk_store *store, uint32_t n)
 {
     static const uint8_t blank = 0xFF;
-    while ((store->write_address + store->write_fill) % store->grain != 0) /* < a grain */
+    for (; n > 0; n--) /* < a grain */
         fk_store_write(store, &blank, 1);
+}
+
+void fk_store_flush(fk_store *store)
+{
+    fk_store_pad(store, (0 - store->write_address - store->write_fill) % store->grain);
     program(store);
-    int r = store->write_error;
-    store->write_error = 0;
-    return r;
 }
 
 /* ---- erasing */
@@ -139,15 +150,12 @@ static uint32_t log2_of(uint32_t n)
     return log;
 }
 
-fk_store_record fk_store_clean(const fk_store *store, uint32_t segment)
+void fk_store_clean(fk_store *store, uint32_t segment)
 {
     uint32_t bytes = fk_store_segment_grains(store, segment) * store->grain;
-    return (fk_store_record){
-        .id = fk_store_wear(store, segment) + 1,
-        .more = store->next_id,
-        .crc = log2_of(bytes) << 24 | log2_of(store->grain) << 16 | store->segment_count,
-        .what = FK_STORE_MAGIC << 16 | FK_STORE_VERSION << 8 | FK_STORE_KIND_CLEAN,
-    };
+    fk_store_say(store, fk_store_wear(store, segment) + 1, 0,
+                 log2_of(bytes) << 24 | log2_of(store->grain) << 16 | store->segment_count,
+                 FK_STORE_MAGIC << 16 | FK_STORE_VERSION << 8 | FK_STORE_KIND_CLEAN);
 }
 
 /* Erases, checks and programs the clean record. Until all that is done the erase count
@@ -160,30 +168,16 @@ static int renew(fk_store *store, uint32_t segment)
     if (r < 0)
         return r;
     fk_store_head head = {(uint16_t)segment, 0, (uint16_t)fk_store_segment_grains(store, segment)};
-    fk_store_record clean = fk_store_clean(store, segment);
-    return fk_store_put(store, &head, &clean, NULL, 0);
+    fk_store_clean(store, segment);
+    return fk_store_put(store, &head, NULL, 0);
 }
 
 /* Nothing may be erased that alone shows that the highest id was in use. */
 static void save_ids(fk_store *store)
 {
-    fk_store_marks none = {.count = 0};
     if (store->saved < 2 && store->top_id != 0 && fk_store_slot_of(store, store->top_id) == NULL &&
-        fk_store_put_marks(store, &none) == FK_OK)
+        fk_store_put_marks(store) == FK_OK)
         store->saved = 2;
-}
-
-void fk_store_save_retired(fk_store *store)
-{
-    for (uint32_t i = 0; store->unsaved && i < store->segment_count; i++) {
-        fk_store_marks gone = {.words = {{0, i << 16}}, .count = 1};
-        if (!(store->segments[i].flags & FK_UNSAVED))
-            continue;
-        if (fk_store_put_marks(store, &gone) < 0)
-            return; /* tried again when there is room */
-        store->segments[i].flags = 0;
-    }
-    store->unsaved = 0;
 }
 
 int fk_store_erase(fk_store *store, uint32_t segment)
@@ -192,19 +186,18 @@ int fk_store_erase(fk_store *store, uint32_t segment)
     save_ids(store);
     store->erases++;
     int r = s->flags & FK_FAILING ? FK_ERR_IO : renew(store, segment);
-    if (r < 0) { /* what may still be read there is of no use, now and after a reset */
-        fk_store_retire(store, segment);
-        s->flags = FK_UNSAVED;
-        store->unsaved = 1;
-        fk_store_save_retired(store);
+    if (r < 0) {
+        s->flags |= FK_FAILING;
+        /* what may still be read there is of no use, now and after a reset */
+        if (fk_store_mark(store, 0, segment << 16) == FK_OK) {
+            fk_store_retire(store, segment);
+            fk_store_put_marks(store); /* what cannot be written now waits */
+        }
         return r;
     }
     fk_store_drop_ghosts(store, segment);
-    if (s->flags & FK_OLD_COPY)
-        store->old_copies--;
+    leave(store, s, FK_STATE_CLEAN);
     s->wear++;
-    s->flags = 0;
-    s->live = FK_STATE_CLEAN;
     store->saved++;
     store->pool_count++;
     return FK_OK;
@@ -218,7 +211,7 @@ int fk_store_open(fk_store *store, fk_store_head *head)
     uint32_t least = 0, at = FK_NO_SEGMENT, flip = store->levelling ? UINT32_MAX : 0;
     for (uint32_t i = 0; i < store->segment_count; i++) {
         uint32_t wear = fk_store_wear(store, i) ^ flip;
-        if (fk_store_state(store, i) == FK_STATE_CLEAN && (at == FK_NO_SEGMENT || wear < least)) {
+        if (store->segments[i].live == FK_STATE_CLEAN && (at == FK_NO_SEGMENT || wear < least)) {
             at = i;
             least = wear;
         }
@@ -231,40 +224,49 @@ int fk_store_open(fk_store *store, fk_store_head *head)
     return FK_OK;
 }
 
-uint32_t fk_store_room(const fk_store_head *head)
-{
-    return head->segment == FK_NO_SEGMENT ? 0u : (uint32_t)(head->top - head->place);
-}
-
 fk_store_head *fk_store_head_for(fk_store *store, uint32_t from, uint32_t to, uint32_t grains)
 {
-    fk_store_head *best = NULL, *fullest = &store->heads[from];
-    for (fk_store_head *h = fullest; h < &store->heads[to]; h++) {
+    fk_store_head *best = NULL, *fullest = NULL;
+    uint32_t tightest = UINT32_MAX, least = UINT32_MAX;
+    for (fk_store_head *h = &store->heads[from]; h < &store->heads[to]; h++) {
         uint32_t room = fk_store_room(h);
-        if (room >= grains && (best == NULL || room < fk_store_room(best)))
+        if (room >= grains && room < tightest) {
             best = h;
-        if (room < fk_store_room(fullest))
+            tightest = room;
+        }
+        if (room < least) {
             fullest = h;
+            least = room;
+        }
     }
     if (best == NULL && fk_store_open(store, fullest) == FK_OK)
         best = fullest;
     return best;
 }
 
-int fk_store_put_marks(fk_store *store, fk_store_marks *marks)
+int fk_store_put_marks(fk_store *store)
 {
-    uint32_t bytes = marks->count * FK_MARK;
-    const fk_store_record end = {.more = store->next_id, .what = bytes << 16 | FK_STORE_KIND_MARKS};
+    uint32_t bytes = store->marks_count * FK_MARK;
     int r;
-    fk_store_turn(marks->words, 4, marks->count * 2);
-    marks->count = 0;
     do { /* each failure uses up a segment */
         fk_store_head *head = fk_store_head_for(store, FK_HEAD_MARKS, FK_HEAD_MARKS + 1,
                                                 fk_store_grains(store, FK_RECORD + bytes));
         if (head == NULL)
             return FK_ERR_NOSPC;
         store->segments[head->segment].flags |= FK_HAS_MARKS;
-        r = fk_store_put(store, head, &end, marks->words, bytes);
+        fk_store_say(store, 0, 0, 0, bytes << 16 | FK_STORE_KIND_MARKS);
+        r = fk_store_put(store, head, store->marks, bytes);
     } while (r < 0);
+    store->marks_count = 0;
+    return FK_OK;
+}
+
+int fk_store_mark(fk_store *store, uint32_t id, uint32_t where)
+{
+    if (store->marks_count == FK_STORE_MARKS_MAX && fk_store_put_marks(store) < 0)
+        return FK_ERR_NOSPC;
+    uint8_t *mark = store->marks[store->marks_count++];
+    fk_put_u32be(mark + FK_STORE_MARK_FRAME_ID, id);
+    fk_put_u32be(mark + FK_STORE_MARK_SEGMENT, where);
     return FK_OK;
 }
