@@ -113,7 +113,8 @@ def test_a_retired_segment_stays_so_after_a_reset() -> None:
 
 
 def test_the_first_append_after_a_mount_erases_only_what_it_needs() -> None:
-    """What was erased ahead is not trusted after a mount: a camera that wakes for one picture would wear for nothing."""
+    """What was erased ahead is not trusted after the next mount: a camera awake
+    for one picture would wear its flash for nothing."""
     store = Store(FlashEmulator("nor", 1 << 17), profile=Profile.CHAIN, slots=400)
     rnd = random.Random(6)
     for frame_id in range(1, 100):
