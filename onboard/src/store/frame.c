@@ -394,7 +394,12 @@ int fk_store_delete(fk_store *store, uint32_t frame_id)
     forget(store, slot); /* its own segments may be what is wanting */
     ensure_marks(store, 1);
     /* written even if its commit was erased by now: an older copy may be there */
-    return fk_store_mark(store, frame_id, there) < 0 ? FK_ERR_NOSPC : fk_store_put_marks(store);
+    if (fk_store_mark(store, frame_id, there) < 0 || fk_store_put_marks(store) < 0)
+        return FK_ERR_NOSPC;
+    for (fk_store_slot *s = fk_store_end(store); s > store->slots;)
+        if (fk_store_slot_id(--s) == frame_id)
+            fk_store_slot_remove(store, s);
+    return FK_OK;
 }
 
 /* Writes the marks that wait. Before the table is full, for mount notes marks in what is left of

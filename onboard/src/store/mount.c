@@ -263,19 +263,22 @@ static void found_commit(fk_store *store)
         settle(store, slot);
         return;
     }
-    /* Where the table is full, it is so of notes, of deleted frames; or of forgotten ones in a
+    /* Where the table is full, it is so of notes; of deleted frames; or of forgotten ones in a
      * segment whose erase was cut short, that can be read by chance. */
+    if (store->ghosts > 0 && fk_store_end(store) == store->slots + store->cfg->slot_count) {
+        fk_store_slot *note = store->slots;
+        while (!(note->segment & FK_SLOT_GHOST)) /* there is one */
+            note++;
+        fk_store_slot_remove(store, note);
+        store->lost_notes = 1;
+    }
     for (int turn = 0; fk_store_slot_add(store) < 0; turn++) {
         if (turn == 2)
             return; /* deleted itself, or the table is smaller than when this was written */
-        if (turn == 0) {
-            fk_store_drop_ghosts(store, FK_NO_SEGMENT);
-            store->lost_notes = 1;
-            for (uint32_t i = 0; i < store->segment_count; i++)
-                read_marks(store, i);
-        } else {
+        for (uint32_t i = 0; turn == 0 && i < store->segment_count; i++)
+            read_marks(store, i);
+        if (turn == 1)
             fk_store_drop_damaged(store);
-        }
         if (fk_store_load(store, segment, place) < 0)
             return;
     }
