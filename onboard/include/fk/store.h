@@ -143,7 +143,7 @@ typedef struct {
     uint8_t  levelling;       /* a cold segment is being moved                           */
     uint8_t  levelled;        /* low bits of `erases` when the last was                    */
     uint8_t  saved;           /* clean records that know that top_id is taken            */
-    uint8_t  idled;           /* fk_store_idle was called since the last append           */
+    uint8_t  idled;           /* fk_store_idle was called since the last append; or none was since mount */
     uint8_t  lost_notes;      /* of mount: not all marks are noted                       */
     uint8_t  record;          /* grains of a record without a body                      */
     int8_t   write_error;     /* fk_err: the first since the last record was put          */
