@@ -8,7 +8,6 @@ here the four callbacks of its configuration are replaced by ours in C
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,8 +19,8 @@ from framekeep_onboard.store import FlashEmulator
 from framekeep_sim.store_workload import FRAMES, SIZE, Kept, Offer, ms, now, picture, wear, workload
 
 BLOCK = 4096
-WORK = 16  # blocks that it is left to work with: with fewer it fails, and writes are lost to attempts
-LOOK = 100  # frames between two looks at what it takes for itself
+POINTERS = 16  # bytes of a block that are not counted on: in a file of 24 KiB pointers take up to 12 of them
+FOLDERS = 16  # a frame's name is looked for in its folder alone, whose records fit a pair of blocks
 NO_SPACE = -28  # of littlefs
 MISSING = "littlefs-python is not installed: python -m pip install littlefs-python"
 POINTER = ffi.sizeof("void *")
@@ -34,10 +33,10 @@ class Setup:
 
     name: str
     cache_size: int
-    fill: float  # share of the blocks that frames may take; fuller, it lacks blocks for its own records
-    lookahead_size: int  # a bit for each block that it looks at in one go
+    fill: float  # frames take less than this share of the blocks; fuller, it lacks blocks for its own records
     read_size: int = 16
-    program_size: int = 8
+    program_size: int = 16
+    lookahead_size: int = 128  # a bit for each block: one look for free ones sees them all
     block_cycles: int = 500
 
     @property
@@ -47,13 +46,7 @@ class Setup:
         return 3 * self.cache_size + self.lookahead_size
 
 
-# It looks for free blocks by reading all its records backwards, a tag at a time: in pieces of 16 bytes that
-# takes up to 0.28 s, of 256 bytes 0.1 s.
-SETUPS = (
-    Setup("cache_512", 512, 0.85, 16),
-    Setup("cache_512_read_256", 512, 0.85, 16, read_size=256),
-    Setup("cache_4096", 4096, 0.95, 128),
-)
+SETUPS = (Setup("cache_512", 512, 0.85), Setup("cache_4096", 4096, 0.95))
 
 
 class Unavailable(Exception):
@@ -85,6 +78,9 @@ class Volume:
         if fresh:
             self._lfs.format(self._fs, self._config)
         self._lfs.mount(self._fs, self._config)
+        if fresh:
+            for folder in range(FOLDERS):
+                self._lfs.mkdir(self._fs, f"d{folder}")
 
     def _connect(self, setup: Setup) -> None:
         """Put the port and our callbacks where struct lfs_config, inside the Python object, has its own."""
@@ -129,10 +125,6 @@ class Volume:
         """What littlefs can do ahead: compact its records and look for free blocks."""
         self._lfs.fs_gc(self._fs)
 
-    def blocks_used(self) -> int:
-        """By files and by littlefs's own records."""
-        return int(self._lfs.fs_size(self._fs))
-
     def close(self) -> None:
         self._lfs.unmount(self._fs)
 
@@ -150,9 +142,13 @@ def version() -> str:
     return f"{major}.{minor}"
 
 
+def path(frame: Offer) -> str:
+    return f"d{frame.number % FOLDERS}/f{frame.number:06}"
+
+
 def blocks(size: int) -> int:
-    """That a file takes: from the second on, each block gives up 4 bytes and more to pointers."""
-    return -(-size // (BLOCK - 4))
+    """That a file is reckoned with."""
+    return -(-size // (BLOCK - POINTERS))
 
 
 def run(setup: Setup, frames: int = FRAMES, *, idle: bool = False) -> dict[str, Any]:
@@ -160,31 +156,28 @@ def run(setup: Setup, frames: int = FRAMES, *, idle: bool = False) -> dict[str, 
     flash = FlashEmulator("nor", SIZE)
     volume = Volume(flash, setup, fresh=True)
     kept = Kept()
-    most = room = int(flash.segment_count * setup.fill)
+    room = int(flash.segment_count * setup.fill) - 1
     used = accepted = full = 0
     worst = 0.0
 
-    def let_go(which: Callable[[], Offer]) -> None:
+    def let_go(gone: Offer) -> None:
         nonlocal used
-        gone = which()
-        volume.remove(f"f{gone.number}")
+        volume.remove(path(gone))
         kept.remove(gone)
         used -= blocks(gone.size)
 
     for offer in workload(frames):
         if offer.number % 4 == 3 and len(kept):
-            let_go(kept.most)
-        if offer.number % LOOK == 0:  # its own records take more blocks as time goes on
-            room = min(most, flash.segment_count - (volume.blocks_used() - used) - WORK)
+            let_go(kept.most())
         if idle:
             volume.tidy()
         before = now(flash)
         while used + blocks(offer.size) > room and kept.least().value <= offer.value:
-            let_go(kept.least)
+            let_go(kept.least())
         if used + blocks(offer.size) <= room:
-            while not volume.write(f"f{offer.number}", picture(offer)):
+            while not volume.write(path(offer), picture(offer)):
                 full += 1
-                let_go(kept.least)
+                let_go(kept.least())
             kept.add(offer)
             used += blocks(offer.size)
             accepted += offer.size

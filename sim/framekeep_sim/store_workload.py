@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from framekeep_onboard.store import FlashEmulator
 FRAMES = 100_000
 SIZE = 4 << 20  # bytes of flash
 MASK = (1 << 64) - 1
+FREE_LOW, FREE_HIGH = 256, -1  # beside all values
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,39 +52,49 @@ def picture(offer: Offer) -> bytes:
 
 
 class Kept:
-    """What a file system does not know of its files: which is worth most, which least."""
+    """What a file system does not know of its files: which is worth most, which least.
+
+    A table of rows, as a microcontroller would keep it: a frame takes the first free row, and of equal
+    values the first row is found. Which of the equal ones go decides how long the others lie, and so how
+    evenly littlefs wears.
+    """
 
     def __init__(self) -> None:
-        self._there: dict[int, Offer] = {}
-        self._least: list[tuple[int, int]] = []
-        self._most: list[tuple[int, int]] = []
+        self._rows: list[Offer | None] = []
+        self._low: list[int] = []  # values; of a free row one that is never found
+        self._high: list[int] = []
 
     def __len__(self) -> int:
-        return len(self._there)
+        return len(self._rows) - self._rows.count(None)
 
     def add(self, offer: Offer) -> None:
-        self._there[offer.number] = offer
-        heapq.heappush(self._least, (offer.value, offer.number))
-        heapq.heappush(self._most, (-offer.value, offer.number))
+        if None not in self._rows:
+            self._rows.append(None)
+            self._low.append(FREE_LOW)
+            self._high.append(FREE_HIGH)
+        row = self._rows.index(None)
+        self._rows[row], self._low[row], self._high[row] = offer, offer.value, offer.value
 
     def remove(self, offer: Offer) -> None:
-        del self._there[offer.number]
+        row = self._rows.index(offer)
+        self._rows[row], self._low[row], self._high[row] = None, FREE_LOW, FREE_HIGH
 
     def least(self) -> Offer:
         """The first of lowest value; of highest: `most`. There must be one."""
-        return self._top(self._least)
+        return self._frame(self._low.index(min(self._low)))
 
     def most(self) -> Offer:
-        return self._top(self._most)
+        return self._frame(self._high.index(max(self._high)))
 
-    def _top(self, heap: list[tuple[int, int]]) -> Offer:
-        while heap[0][1] not in self._there:
-            heapq.heappop(heap)
-        return self._there[heap[0][1]]
+    def _frame(self, row: int) -> Offer:
+        frame = self._rows[row]
+        if frame is None:
+            raise LookupError("no frame is kept")
+        return frame
 
     @property
     def bytes(self) -> int:
-        return sum(offer.size for offer in self._there.values())
+        return sum(frame.size for frame in self._rows if frame is not None)
 
 
 def wear(flash: FlashEmulator) -> dict[str, float]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from framekeep_onboard.store import FlashEmulator, Profile
 from framekeep_sim import bench, bench_store
-from framekeep_sim.bench_littlefs import SETUPS, Setup, Unavailable, Volume
+from framekeep_sim.bench_littlefs import BLOCK, FOLDERS, SETUPS, Setup, Unavailable, Volume
 from framekeep_sim.bench_littlefs import run as run_littlefs
 from framekeep_sim.store_workload import SIZE, Kept, Offer, picture, workload
 
@@ -40,18 +40,17 @@ def test_the_workload_is_the_one_that_was_agreed_on() -> None:
 
 
 def test_the_index_finds_what_a_search_finds() -> None:
-    kept, plain = Kept(), []
+    kept, rows = Kept(), dict[int, Offer]()
     for offer in workload(600):
         kept.add(offer)
-        plain.append(offer)
+        rows[next(row for row in itertools.count() if row not in rows)] = offer
         if offer.number % 3 == 2:
-            least = min(plain, key=lambda o: (o.value, o.number))
-            most = min(plain, key=lambda o: (-o.value, o.number))
-            assert (kept.least(), kept.most()) == (least, most)
-            gone = least if offer.number % 2 else most
-            kept.remove(gone)
-            plain.remove(gone)
-    assert kept.bytes == sum(o.size for o in plain)
+            least = min(rows, key=lambda row: (rows[row].value, row))
+            most = min(rows, key=lambda row: (-rows[row].value, row))
+            assert (kept.least(), kept.most()) == (rows[least], rows[most])
+            kept.remove(rows.pop(least if offer.number % 2 else most))
+            assert len(kept) == len(rows)
+    assert kept.bytes == sum(o.size for o in rows.values())
 
 
 @pytest.mark.parametrize("setup", SETUPS, ids=lambda s: s.name)
@@ -73,7 +72,8 @@ def test_a_full_littlefs_says_so_and_stays_usable() -> None:
     written = 0
     while volume.write(f"f{written}", data):
         written += 1
-    assert 0.95 < written * len(data) / SIZE < 1
+    left = SIZE // BLOCK - 2 * (FOLDERS + 1)  # its root and each folder are a pair of blocks
+    assert 0.97 < 6 * written / left <= 1  # of six blocks each; some more go to the names
     volume.remove("f0")
     assert volume.write("again", data)
     assert volume.read("again", len(data)) == data
@@ -100,15 +100,6 @@ def test_both_stores_are_judged_by_the_same_figures() -> None:
     assert ours["payload_kept"] > peer["payload_kept"]
 
 
-@pytest.mark.parametrize("setup, timed", [(SETUPS[0], "mount_ms"), (SETUPS[1], "worst_store_ms")])
-def test_littlefs_comes_out_as_it_did_when_measured_apart(setup: Setup, timed: str) -> None:
-    row = run_littlefs(setup, bench_store.REFERENCE_FRAMES)
-    reference = dict(zip(bench_store.COMPARED, bench_store.REFERENCE[setup.name], strict=False))
-    of = bench_store.ratios(row, reference)
-    for name in ("wa_program", "wear_max_over_mean", "wear_cv", "payload_kept", timed):
-        assert of[name] == pytest.approx(1, abs=0.05), name
-
-
 def test_the_report_and_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     whole = bench_store.run(300)
     assert whole["profiles"].keys() == {"chain", "packed"}
@@ -119,7 +110,7 @@ def test_the_report_and_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     }
     bench._print("store", whole)
     told = capsys.readouterr().out
-    for line in ("framekeep, chain", "framekeep, packed", "cache 512", "after 300 frames", "measured apart"):
+    for line in ("framekeep, chain", "framekeep, packed", "cache 512", "measured apart"):
         assert line in told
     assert "code bytes" in told and "ram bytes" in told and "{" not in told
 
