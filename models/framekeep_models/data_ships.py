@@ -92,6 +92,21 @@ def empty_view(scene: Scene, side: int, rng: np.random.Generator) -> U8 | None:
     return None
 
 
+def any_view(scene: Scene, side: int, rng: np.random.Generator) -> U8:
+    """A view of any place, at the sizes of ship views and of larger ones: with ships, parts of ships, or
+    none."""
+    height, width = scene.image.shape[:2]
+    size = float(np.exp(rng.uniform(np.log(28), np.log(300))))
+    return view(scene.image, (rng.uniform(0, width), rng.uniform(0, height)), size, rng.uniform(0, 360), side)
+
+
+def coarse(image: U8, rng: np.random.Generator) -> U8:
+    """As a camera of 1.2 to 3 times the pixel would have seen it, enlarged again."""
+    side = image.shape[0]
+    small = round(side / rng.uniform(1.2, 3.0))
+    return shrink(shrink(image, small, small), side, side)
+
+
 def busy(image: U8) -> float:
     return float(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).std())
 

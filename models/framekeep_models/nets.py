@@ -32,7 +32,9 @@ PERSON_96 = ChainConfig(
     blocks=((32, 2), (32, 1), (64, 2), (64, 1), (64, 1), (128, 2), (128, 1), (128, 1), (128, 1), (192, 2)),
 )
 SHIP_80 = ChainConfig(
-    side=80, first=16, blocks=((24, 2), (32, 1), (64, 2), (64, 1), (64, 1), (96, 2), (128, 1))
+    side=80,
+    first=16,
+    blocks=((24, 2), (32, 1), (64, 2), (64, 1), (64, 1), (64, 1), (96, 2), (128, 1)),
 )
 # Output channels of vww_96_int8's fourteen dense convolutions: those that live, and room in the last nine
 # for more.

@@ -41,9 +41,8 @@ def jitter(x: torch.Tensor, config: FitConfig, generator: torch.Generator) -> to
     def draw(low: float, high: float, channels: int = 1) -> torch.Tensor:
         return low + (high - low) * torch.rand(n, channels, 1, 1, generator=generator)
 
-    if config.flips:
-        flip = torch.rand(n, generator=generator) < 0.5
-        x = torch.where(flip[:, None, None, None], x.flip(3), x)
+    flip = torch.rand(n, generator=generator) < 0.5
+    x = torch.where(flip[:, None, None, None], x.flip(3), x)
     if config.quarter_turns:
         x = torch.rot90(x, int(torch.randint(4, (1,), generator=generator)), (2, 3))
     mean = x.mean((1, 2, 3), keepdim=True)
@@ -81,7 +80,8 @@ def fit(
             pick = places[start : start + config.batch]
             x = to_input(pool.images[pick])
             x = jitter(x, config, generator)
-            logits = net(x)
+            with torch.autocast("cpu", torch.bfloat16, enabled=config.short):
+                logits = net(x).float()
             loss = F.binary_cross_entropy_with_logits(
                 logits[:, 1] - logits[:, 0], torch.from_numpy(aim[pick]), torch.from_numpy(weight[pick])
             )
@@ -111,13 +111,13 @@ def to_input(images: U8) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
 
 
-def scores(net: nn.Module, images: U8, batch: int = 256) -> Floats:
+def scores(net: nn.Module, images: U8, batch: int = 256, short: bool = False) -> Floats:
     """The logit of class 1 over class 0."""
     net.eval()
     out = []
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=short):
         for start in range(0, len(images), batch):
-            logits = net(to_input(images[start : start + batch]))
+            logits = net(to_input(images[start : start + batch])).float()
             out.append((logits[:, 1] - logits[:, 0]).numpy())
     return np.concatenate(out).astype(np.float64)
 

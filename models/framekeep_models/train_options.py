@@ -27,8 +27,8 @@ class FitConfig:
     average: float = 0.998  # of the weights, per step; the averaged copy is what is kept
     seed: int = 1
     start_share: float = 0.0  # of the weights training began with, in those that are kept
-    flips: bool = True
     quarter_turns: bool = False  # for cameras that look straight down
+    short: bool = False  # convolutions in bfloat16: for dense ones, where the processor has units for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ from framekeep_models.data_ships import (
     BUSY,
     SMALLEST,
     Scene,
+    any_view,
     busy,
+    coarse,
     cut_free,
     empty_view,
     moored,
@@ -28,10 +30,13 @@ from framekeep_models.data_ships import (
     ship_view,
     shored,
 )
+from framekeep_models.train_options import Options
+from framekeep_models.train_ship_teacher import taught
 
 PLANET_LICENCE = "CC BY-SA 4.0"
 LEARNED_BAY, HELD_BAY = "s4_", "s1_"  # how the tiles of the two bays are named
-VIEWS = 12000  # of each kind: ships in scenes, ships moored anew, no ship, no ship with shores laid in
+VIEWS = 20000  # of each kind: ships in scenes, ships moored anew, no ship, no ship with shores laid in
+OPEN = 20000  # views drawn without a look at the boxes: what they show is left to the teacher
 
 
 def ship_pictures(root: Path, split: str, everything: bool = False) -> list[Picture]:
@@ -92,7 +97,8 @@ def scene_of(picture: Picture) -> Scene:
 
 
 def views(root: Path, times: float, side: int, rng: np.random.Generator) -> Iterator[tuple[U8, int]]:
-    """Pictures and labels, in a fixed order; `times` the usual number of each kind."""
+    """Pictures and labels (-1 where nobody gave one), in a fixed order; `times` the usual number of each
+    kind."""
     for picture in (*ship_pictures(root, "train"), *planet_tiles(root, LEARNED_BAY)):
         source = read_rgb(picture.path)
         for _ in range(max(1, round(5 * times))):
@@ -119,12 +125,29 @@ def views(root: Path, times: float, side: int, rng: np.random.Generator) -> Iter
         below = one(land) if k % 8 == 0 else one(water)
         yield moored(ship, below, one(land), k % 2 == 1, rng), 1
         yield shored(one(water), one(land), rng), 0
+    for _ in range(max(1, round(OPEN * times))):
+        yield any_view(scenes[int(rng.integers(len(scenes)))], side, rng), -1
 
 
-def ship_pool(root: Path, times: float, side: int, rng: np.random.Generator) -> Pool:
-    """All views, half of them spoiled."""
-    images, labels = [], []
+def ship_pool(root: Path, times: float, side: int, rng: np.random.Generator) -> tuple[U8, Pool]:
+    """All views as they are, and as a pool: half of them spoiled, a quarter as of a coarser camera."""
+    clean, labels = [], []
     for image, label in views(root, times, side, rng):
-        images.append(spoil(image, rng) if rng.random() < 0.5 else image)
+        clean.append(image)
         labels.append(label)
-    return Pool(np.stack(images), np.array(labels, np.int8), np.full(len(labels), np.nan, np.float32))
+    images = np.stack(clean)
+    clean.clear()
+    hard = np.array(labels, np.int8)
+    spoiled = images.copy()
+    for k in range(len(spoiled)):
+        if rng.random() < 0.25:
+            spoiled[k] = coarse(spoiled[k], rng)
+        if rng.random() < 0.5:
+            spoiled[k] = spoil(spoiled[k], rng)
+    return images, Pool(spoiled, hard, np.full(len(hard), np.nan, np.float32))
+
+
+def taught_pool(options: Options, rng: np.random.Generator) -> Pool:
+    """All views with their labels and the opinion of a teacher that learned them first."""
+    clean, pool = ship_pool(options.data, options.crops, 80, rng)
+    return taught(clean, pool, options.seed)

@@ -1,6 +1,7 @@
 """Training to the end, on toys: a folder of pictures becomes a model that flies."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from framekeep_models.evaluate_metrics import auc
 from framekeep_models.train import doubt, train
 from framekeep_models.train_export import int8_scores
 from framekeep_models.train_judge import many_looks, threshold_of
-from framekeep_models.train_loop import targets
+from framekeep_models.train_loop import seed_all, targets
 from framekeep_models.train_options import Options
+from framekeep_models.train_ship_teacher import FIT, opinion, taught, teacher_net
 from framekeep_models.train_tasks import recipe_for
 from framekeep_models.train_warm import resized, with_batch_norm, without_constants
 from torch import nn
@@ -124,6 +126,30 @@ def test_targets_blend_boxes_and_teachers() -> None:
     aim, weight = targets(pool, hard_share=0.4)
     assert aim.tolist() == pytest.approx([0.4 * 1 + 0.6 * 0.5, 0.0, 0.7, 0.0])
     assert weight.tolist() == [1, 1, 1, 0]
+
+
+def test_a_teacher_speaks_of_every_view_also_of_those_nobody_labelled() -> None:
+    """Bright discs on dark ground are told from plain ground after a few steps, labelled or not."""
+    rng = np.random.default_rng(1)
+    images = np.stack([np.asarray(draw(rng, bool(k % 2)).resize((32, 32))) for k in range(480)])
+    truth = np.arange(480) % 2
+    hard = np.where(np.arange(480) < 400, truth, -1).astype(np.int8)
+    pool = Pool(images, hard, np.full(480, np.nan, np.float32))
+    seed_all(1)
+    found = taught(images, pool, 1, replace(FIT, epochs=3, batch=32, average=0.9))
+    assert np.array_equal(found.hard, hard)
+    assert auc(truth[400:], found.soft[400:].astype(np.float64)) > 0.9
+
+
+def test_a_teacher_says_the_same_of_a_view_and_of_its_quarter_turns() -> None:
+    seed_all(1)
+    teacher = teacher_net((8, 8, 16, 16))
+    images = np.random.default_rng(1).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    images[:, :16] //= 4  # unlike on two sides
+    upright = opinion(teacher, images, batch=2)
+    turned = opinion(teacher, np.rot90(images, 1, (1, 2)))
+    assert np.ptp(upright) > 0
+    assert np.allclose(upright, turned, rtol=0, atol=1e-6)
 
 
 class Brightness:

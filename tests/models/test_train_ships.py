@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from framekeep_models.data_ships import (
     Scene,
+    any_view,
+    coarse,
     cut_free,
     empty_view,
     half_plane,
@@ -54,6 +56,22 @@ def test_every_ship_view_shows_the_ship_and_no_empty_view_does(scene: Scene) -> 
         assert white(ship_view(scene, scene.boxes[0], 80, rng)) > 60
         empty = empty_view(scene, 80, rng)
         assert empty is None or white(empty) == 0
+
+
+def test_views_of_any_place_show_the_ship_in_some(scene: Scene) -> None:
+    shown = [white(any_view(scene, 80, rng)) for rng in views(60)]
+    assert 5 < sum(found > 0 for found in shown) < 55
+
+
+def test_a_coarse_view_keeps_its_light_and_loses_its_edges(scene: Scene) -> None:
+    fine = scene.image[110:190, 210:290]
+    for rng in views(5):
+        seen = coarse(fine, rng)
+        assert seen.shape == fine.shape
+        assert abs(float(seen.mean()) - float(fine.mean())) < 1
+        assert (
+            np.abs(np.diff(seen.astype(int), axis=1)).max() < np.abs(np.diff(fine.astype(int), axis=1)).max()
+        )
 
 
 def test_a_ship_cut_free_has_its_own_length_beam_and_heading(scene: Scene) -> None:
