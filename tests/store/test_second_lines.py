@@ -41,7 +41,7 @@ def sealed_mark(segment: int, frame_id: int, lap: int) -> bytes:
 
 @pytest.mark.parametrize("chip", ["nor", "l4"])
 def test_a_picture_that_looks_like_records_is_not_taken_for_them(chip: str) -> None:
-    """Beyond a damaged record the next is looked for at every place, but not in pictures known to lie there."""
+    """Beyond a damaged record the next is looked for at every place, but not in known pictures."""
 
     def three_frames(middle: bytes) -> tuple[FlashEmulator, Store]:
         flash = FlashEmulator(chip, 1 << 15)
