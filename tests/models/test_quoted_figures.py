@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def front_row(model: str) -> tuple[str, str]:
 def sentences() -> list[tuple[str, str]]:
     """What a document must say, as a pattern, made from the facts of the models."""
     person, ship, grid = found("person_96", PERSONS), found("ship_80", SHIPS), found("person_grid", "test")
+    everyone = found("person_96_all", PERSONS)
     elsewhere = found("person_96", "person_vww test, not from COCO")
     low, high = (share * 100 for share in ship["accuracy_ci95"])
     size = (TRAINED / "ship_80.tflite").stat().st_size
@@ -64,6 +66,11 @@ def sentences() -> list[tuple[str, str]]:
             "CHANGELOG.md",
             f"{percent(grid['recall'], 0)} of the persons (average precision {precision:.2f})",
         ),
+        (
+            "CHANGELOG.md",
+            f"`person_96_all` has {percent(everyone['accuracy'])} of the test pictures, "
+            f"AUC {everyone['auc']:.3f}",
+        ),
         ("CHANGELOG.md", f"`ship_80` has {percent(ship['accuracy'])} of the test chips"),
     ]
     return [
@@ -77,3 +84,21 @@ def sentences() -> list[tuple[str, str]]:
 def test_documents_quote_the_models_that_ship(document: str, pattern: str) -> None:
     said = " ".join((ROOT / document).read_text().split())
     assert re.search(pattern, said), f"{document} should say: {pattern}"
+
+
+def wishes(command: str) -> list[str]:
+    """Words of a training command but where its pictures lie and its results go."""
+    words = shlex.split(command)
+    for place in ("--data", "--out"):
+        if place in words:
+            at = words.index(place)
+            del words[at : at + 2]
+    return words
+
+
+@pytest.mark.parametrize("facts", sorted(TRAINED.glob("*.json")), ids=lambda f: f.stem)
+def test_the_guide_gives_the_command_of_each_model_that_ships(facts: Path) -> None:
+    guide = (ROOT / "docs" / "TRAINING.md").read_text()
+    row = next(line for line in guide.splitlines() if line.startswith(f"| `{facts.stem}` |"))
+    said = row.rsplit("`", 2)[1]
+    assert wishes(said) == wishes(json.loads(facts.read_text())["command"])
