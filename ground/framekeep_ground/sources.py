@@ -1,6 +1,7 @@
 """Where packets come from: a file, standard input, a socket, a serial line."""
 
 import os
+import select
 import socket
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from framekeep_ground.errors import UserError
 
 PIECE = 4 << 20  # bytes read from a file at a time
 LIVE_PIECE = 65536
+LOOK_UP = 0.5  # seconds
 
 LIVE = ("udp", "tcp", "serial")
 
@@ -64,7 +66,12 @@ def _from_path(source: str) -> Iterator[bytes]:
 def _from_pipe() -> Iterator[bytes]:
     """What is there, at once: a whole piece may take a pass to arrive."""
     descriptor = sys.stdin.fileno()
-    while piece := os.read(descriptor, LIVE_PIECE):
+    while True:
+        # a Ctrl-C that came just before a read would wait in it for the next byte
+        if not select.select([descriptor], [], [], LOOK_UP)[0]:
+            continue
+        if not (piece := os.read(descriptor, LIVE_PIECE)):
+            return
         yield piece
 
 
