@@ -354,7 +354,12 @@ def test_ctrl_c_ends_a_live_source_cleanly(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "framekeep_ground.cli", "decode", "-", "--out", str(out)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
+    before = signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # a job in the background inherits one that is ignored
+    process = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]
+    signal.signal(signal.SIGINT, before)
+    with process:
         process.stdin.write(b"".join(sent().packets))
         process.stdin.flush()
         deadline = time.monotonic() + 30
