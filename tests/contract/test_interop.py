@@ -147,15 +147,20 @@ def test_kaitai_reads_every_field(tmp_path: Path) -> None:
     assert reasons == {reason.name.lower(): int(reason) for reason in Reason}
 
 
-def test_cosmos_reads_every_field(tmp_path: Path) -> None:
+def cosmos_target(folder: Path) -> Any:
+    """What COSMOS makes of the export, without a complaint."""
     from openc3.packets.packet_config import PacketConfig  # type: ignore[import-not-found]
 
-    path = tmp_path / "framekeep_tlm.txt"
+    path = folder / "framekeep.txt"
     path.write_text(cosmos())
     config = PacketConfig()
     config.process_file(str(path), "FRAMEKEEP")
     assert not config.warnings
-    packets = config.telemetry["FRAMEKEEP"]
+    return config
+
+
+def test_cosmos_reads_every_field(tmp_path: Path) -> None:
+    packets = cosmos_target(tmp_path).telemetry["FRAMEKEEP"]
     for raw in sent().packets:
         kind, header, data = expected(raw)
         assert [name for name, one in packets.items() if one.identify(raw)] == [kind.upper()]
@@ -172,13 +177,6 @@ def test_cosmos_reads_every_field(tmp_path: Path) -> None:
 
 
 def test_cosmos_builds_every_command(tmp_path: Path) -> None:
-    from openc3.packets.packet_config import PacketConfig  # type: ignore[import-not-found]
-
-    path = tmp_path / "framekeep.txt"
-    path.write_text(cosmos())
-    config = PacketConfig()
-    config.process_file(str(path), "FRAMEKEEP")
-    assert not config.warnings
     policy = bytes(range(177))
     wanted: dict[str, tuple[command.Telecommand, dict[str, Any]]] = {
         "PING": (command.ping(), {}),
@@ -186,7 +184,7 @@ def test_cosmos_builds_every_command(tmp_path: Path) -> None:
         "DELETE": (command.delete(9), {"FRAME_ID": 9}),
         "POLICY": (command.policy(policy), {"POLICY": policy}),
     }
-    commands = config.commands["FRAMEKEEP"]
+    commands = cosmos_target(tmp_path).commands["FRAMEKEEP"]
     assert commands.keys() == wanted.keys()
     for name, (ours, values) in wanted.items():
         theirs = commands[name]

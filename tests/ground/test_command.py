@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from framekeep_ground import command, formats
 from framekeep_ground.cli import main
+from framekeep_onboard._fk import lib
 from spacepackets.ecss.tc import PusTc
 
 
@@ -66,6 +67,7 @@ def test_too_many_holes_are_joined_where_that_costs_least(tmp_path: Path) -> Non
 
 
 def test_too_many_frames_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.RESENDS_MAX == lib.FK_RESENDS_MAX, "as many as the flight code holds"
     asked = give(tmp_path, "resend", *map(str, range(20)))
     assert [int.from_bytes(data[:4]) for _, _, _, data in asked] == list(range(16))
     assert "4 frames are left" in capsys.readouterr().err

@@ -77,10 +77,7 @@ def test_the_surest_tile_is_what_a_camera_that_sees_only_it_would_say(
 ) -> None:
     """Frames of 160 x 120 in 2 x 2 parts: 160 / 1.75 = 91 wide, 120 / 1.75 = 68 high."""
     policy, _, frames = flown
-    image = model.load(ROOT / "models" / "trained" / f"{name}.tflite").image
-    classes = Policy.parse(policy).classes
-    classes[0]["index"] = {"person_96": 1, "person_grid": 0}[name]
-    policy = resealed(policy, classes=classes)
+    policy, image = with_model(policy, name)
     corners = [(0, 0), (69, 0), (0, 52), (69, 52)]
     tiled = Pipeline(resealed(policy, tiles_across=2, tiles_down=2), image, LARGE)
     looks = [
@@ -110,10 +107,7 @@ def test_a_window_of_the_frame_is_kept_around_what_was_found(
 ) -> None:
     """The same bytes as a camera that has only that part, and the ground is told which it is."""
     policy, _, frames = flown
-    image = model.load(ROOT / "models" / "trained" / f"{name}.tflite").image
-    classes = Policy.parse(policy).classes
-    classes[0]["index"] = {"person_96": 1, "person_grid": 0}[name]
-    policy = resealed(policy, classes=classes)
+    policy, image = with_model(policy, name)
     windowed = Pipeline(resealed(policy, window_width=64, window_height=48), image, LARGE)
     decisions = {d.frame_id: (d, frame) for frame in frames[20:44] for d in [windowed.frame(frame)]}
     told, parts = {}, {}
@@ -166,6 +160,14 @@ def resealed(policy: bytes, **fields: object) -> bytes:
     """The policy with some fields changed, and its CRC."""
     body = Policy.build(Policy.parse(policy) | fields)[:-2]
     return bytes(body + crc_hqx(body, 0xFFFF).to_bytes(2, "big"))
+
+
+def with_model(policy: bytes, name: str) -> tuple[bytes, bytes]:
+    """The policy for another model that ships, and its image."""
+    classes = Policy.parse(policy).classes
+    classes[0]["index"] = {"person_96": 1, "person_grid": 0}[name]
+    image = model.load(ROOT / "models" / "trained" / f"{name}.tflite").image
+    return resealed(policy, classes=classes), image
 
 
 def with_quotas(policy: bytes, **quotas: tuple[int, int]) -> bytes:
