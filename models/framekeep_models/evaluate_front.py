@@ -3,6 +3,7 @@
     python -m framekeep_models.evaluate_front A.tflite B.fkm --data labels.csv --split test -o front.png
 
 Instructions are counted exactly, on an emulated core, for one picture; the figures are the flight kernels'.
+Files `NAME.1.tflite`, `NAME.2.tflite`, ... are one network trained from several seeds: one point, their mean.
 """
 
 from __future__ import annotations
@@ -37,6 +38,40 @@ class Point:
     auc_ci95: tuple[float, float]
 
 
+def shape_of(model: Path) -> str:
+    """The file's name without its ending and its seed."""
+    name, dot, seed = model.stem.rpartition(".")
+    return name if dot and seed.isdecimal() else model.stem
+
+
+def together(points: Sequence[Point]) -> list[Point]:
+    """Points of one name made one: the mean of their figures and of their intervals' ends."""
+    named: dict[str, list[Point]] = {}
+    for point in points:
+        named.setdefault(point.name, []).append(point)
+    return [mean_of(runs) for runs in named.values()]
+
+
+def mean_of(runs: Sequence[Point]) -> Point:
+    def mean(key: str) -> float:
+        return float(np.mean([getattr(run, key) for run in runs]))
+
+    def interval(key: str) -> tuple[float, float]:
+        low, high = np.mean([getattr(run, key) for run in runs], axis=0).tolist()
+        return low, high
+
+    return Point(
+        runs[0].name,
+        round(mean("instructions")),
+        round(mean("image_bytes")),
+        round(mean("arena_bytes")),
+        mean("accuracy"),
+        interval("accuracy_ci95"),
+        mean("auc"),
+        interval("auc_ci95"),
+    )
+
+
 def measure(model: Path, data: Path, split: str | None, target: str) -> Point:
     image = image_for(model, target)
     flight = FlightModel(model)
@@ -47,7 +82,7 @@ def measure(model: Path, data: Path, split: str | None, target: str) -> Point:
     blank = np.zeros(flight.model.input_shape, np.int8)
     counted = run_network(target, image, [blank]).counts[0].instructions
     wanted = {key: figures[key] for key in ("accuracy", "accuracy_ci95", "auc", "auc_ci95")}
-    return Point(model.stem, counted, len(image), flight.arena_size, **wanted)
+    return Point(shape_of(model), counted, len(image), flight.arena_size, **wanted)
 
 
 def image_for(model: Path, target: str) -> bytes:
@@ -101,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--out", type=Path, help="PNG of the plot")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(argv)
-    points = [measure(model, args.data, args.split, args.target) for model in args.models]
+    points = together([measure(model, args.data, args.split, args.target) for model in args.models])
     points.sort(key=lambda p: p.instructions)
     if args.out:
         draw(points, args.target, args.split, args.out)

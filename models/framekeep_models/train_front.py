@@ -5,7 +5,8 @@
         --data ../shared/data/sat_ship_chips/labels.csv --split val -o docs/front_ship.png
 
 All see the same views of ships in the same order, far fewer than the model that ships, and no teacher: the
-schedule ranks networks, and says nothing of how good each would get."""
+schedule ranks networks, and says nothing of how good each would get. One run says little: each network is
+trained from several seeds, with views of its own for each seed."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ def resized(images: U8, side: int) -> U8:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """One .tflite for each variant."""
+    """One .tflite for each variant and seed."""
     parser = argparse.ArgumentParser(
         prog="python -m framekeep_models.train_front",
         description=__doc__,
@@ -65,29 +66,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--views", type=float, default=0.08, help="share of the views ship_80 learns from")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each network")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     clock = Clock()
-    _, drawn = ship_pool(args.data, args.views, SHIP_80.side, np.random.default_rng(args.seed))
+    for seed in range(1, args.seeds + 1):
+        train_all(args, seed, clock)
+    return 0
+
+
+def train_all(args: argparse.Namespace, seed: int, clock: Clock) -> None:
+    """Every variant once, on views drawn from `seed`."""
+    _, drawn = ship_pool(args.data, args.views, SHIP_80.side, np.random.default_rng(seed))
     known = drawn.hard >= 0  # without a teacher the others say nothing
     whole = Pool(drawn.images[known], drawn.hard[known], drawn.soft[known])
     held, labels = chips(ship_pictures(args.data, "val", everything=True), SHIP_80.side)
-    config = FitConfig(epochs=args.epochs, average=0.98, doubt=0.02, quarter_turns=True, seed=args.seed)
-    say(f"{clock} {len(whole.hard)} views")
+    config = FitConfig(epochs=args.epochs, average=0.98, doubt=0.02, quarter_turns=True, seed=seed)
+    say(f"{clock} seed {seed}: {len(whole.hard)} views")
     for name, variant in VARIANTS.items():
-        seed_all(args.seed)
+        seed_all(seed)
         pool = Pool(resized(whole.images, variant.side), whole.hard, whole.soft)
         images = resized(held, variant.side)
         kept = fit(chain(variant), pool, config, lambda *_: None)
-        model = args.out / f"{name}.tflite"
+        model = args.out / f"{name}.{seed}.tflite"
         save_int8(kept, pool.images[:: len(pool.images) // 256], model, ("no_ship", "ship"))
         with_threshold(model, 2, best_threshold(labels, int8_scores(model, images)))
         say(
             f"{clock} {name}: {macs(kept, 3, variant.side):,} multiply-accumulates, "
             f"{weights_bytes(kept):,} bytes, validation AUC {auc(labels, scores(kept, images)):.4f}"
         )
-    return 0
 
 
 if __name__ == "__main__":
