@@ -25,6 +25,34 @@ decisions.csv (one line per frame, with the reason), flash.bin, downlink.bin and
   fk-sim run demo --mission missions/security.toml --out run --target qemu-f405
   fk-sim run demo --mission missions/security.toml --out run --uplink 40:night.tc""",
     ),
+    "link": (
+        "framekeep_sim.link",
+        "lose packets, as a radio does",
+        """Leaves packets out of a downlink, as a fading radio does. The same seed loses the same packets;
+losses come one by one, or in fades, where the antenna looks away for a moment.""",
+        """examples:
+  fk-sim link run/downlink.bin --loss 5 -o heard.bin                     each packet by itself
+  fk-sim link run/downlink.bin --loss 5 --fade 8 --seed 2 -o heard.bin   in fades of 8 on average
+then:
+  fk-ground decode heard.bin --out pass1                    what can be shown, and what is missing
+  fk-ground command resend --from pass1 -o resend.tc        ask for it again
+  fk-sim pass run --mission M.toml --uplink resend.tc --out next         the camera answers""",
+    ),
+    "pass": (
+        "framekeep_sim.next_pass",
+        "the next pass of a run, with telecommands",
+        """Starts the camera again with the flash that a run left behind, sends it telecommands and takes
+down what it answers in one pass. NEXT/ then holds downlink.bin (this pass alone), flash.bin and
+summary.json, and can be followed by another pass.""",
+        """examples:
+  fk-sim pass run --mission M.toml --uplink resend.tc --out next
+  fk-sim pass next --mission M.toml --uplink more.tc --budget 4000 --out third
+  fk-ground decode heard.bin next/downlink.bin --out both   the passes together
+
+A camera that starts again keeps its packets' counters, and forgets a policy that was uploaded and the
+resends that waited. A picture that was evicted and not overwritten yet comes back. One whose room was
+needed is gone: a resend of it is refused, and the report in the pass says so.""",
+    ),
     "parity": (
         "framekeep_sim.parity",
         "compare the host with every emulated microcontroller",

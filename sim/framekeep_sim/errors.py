@@ -1,5 +1,5 @@
-"""What a user can put right, as opposed to a defect."""
+"""What a user can put right, as opposed to a defect: the ground's own, so that either's is one line."""
 
+from framekeep_ground.errors import UserError
 
-class UserError(Exception):
-    """One line: the file (and line) that is wrong, what is wrong, what to do."""
+__all__ = ["UserError"]

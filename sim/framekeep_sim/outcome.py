@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from framekeep_ground.codes import Reason
@@ -11,7 +11,7 @@ from framekeep_onboard.pipeline import Decision
 
 from framekeep_sim.dataset import Dataset
 from framekeep_sim.events import Shot
-from framekeep_sim.ground import Received
+from framekeep_sim.ground import Received, counters_after
 from framekeep_sim.metrics import Confusion, confusion, speak_of_mission
 from framekeep_sim.mission import Mission
 from framekeep_sim.model import FlightModel
@@ -80,6 +80,7 @@ class Run:
         typical = sum(sizes) / len(sizes) if sizes else 0
         capacity = played.store["capacity"]
         ahead = self.outlook()
+        link = self.mission.downlink
         summary: dict[str, Any] = {
             "mission": self.mission.name,
             "mission_sha256": sha256(self.mission.path.read_bytes()),
@@ -110,6 +111,7 @@ class Run:
             "outlook": ahead.json() if ahead else None,
             "frames_per_second": round(len(decisions) / self.seconds, 1) if self.seconds else None,
             "seconds": round(self.seconds, 3),
+            "counters": asdict(counters_after(played.downlink, (link.record_apid, link.image_apid))),
             "digests": {
                 "decisions": sha256(b"".join(d.record for d in decisions)),
                 "flash": sha256(played.flash),

@@ -80,8 +80,13 @@ def _uplink(text: str) -> Uplink:
     count, _, name = text.partition(":")
     if not (count.isascii() and count.isdecimal() and name):
         raise ArgumentTypeError(f"{text}: write N:FILE, the frames before it and the file")
+    return Uplink(int(count), name, telecommands(name))
+
+
+def telecommands(name: str) -> tuple[bytes, ...]:
+    """The packets in a file, as an argument of the command line names it."""
     try:
-        return Uplink(int(count), name, tuple(split(Path(name).read_bytes())))
+        return tuple(split(Path(name).read_bytes()))
     except FileNotFoundError:
         raise ArgumentTypeError(f"{name}: no such file; make it with fk-ground command") from None
     except (OSError, ValueError) as error:

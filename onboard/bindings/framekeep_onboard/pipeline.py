@@ -54,6 +54,14 @@ def decisions_of(records: bytes) -> list[Decision]:
     return decisions
 
 
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a board keeps over a reset so that the ground sees no false gap: fk_downlink_counters."""
+
+    sequence: tuple[int, ...] = (0, 0)  # next count of the records' and of the images' APID
+    message: tuple[int, ...] = (0, 0, 0, 0, 0)  # next count of subtypes 1 to 5
+
+
 class Pipeline:
     """One camera in flight: `fk_pipeline` with its memory, over an emulated flash.
 
@@ -62,10 +70,19 @@ class Pipeline:
     with the same flash and the same packets.
     """
 
-    def __init__(self, policy: bytes, model: bytes, setup: FlashSetup, *, flash: bytes | None = None) -> None:
+    def __init__(
+        self,
+        policy: bytes,
+        model: bytes,
+        setup: FlashSetup,
+        *,
+        flash: bytes | None = None,
+        resume: Counters | None = None,
+    ) -> None:
         """Mount what `flash` holds (None: an erased chip); FkError says which part was refused.
 
         policy: a compiled mission. model: a .fkm. setup: the flash and how the store uses it.
+        resume: the counters of before a reset.
         """
         self._model = _aligned(model)
         self._policy = ffi.from_buffer(policy)
@@ -81,6 +98,9 @@ class Pipeline:
         self._config.model, self._config.model_size = self._model.pointer, len(model)
         self._config.policy, self._config.policy_size = self._policy, len(policy)
         self._config.work, self._config.work_size = self._work.pointer, self._work.size
+        if resume is not None:
+            self._resume = ffi.new("fk_downlink_counters *", [resume.sequence, resume.message])
+            self._config.resume = self._resume
         self._pipeline = ffi.new("fk_pipeline *")
         check(lib.fk_pipeline_init(self._pipeline, self._config), "pipeline")
         self._packet = ffi.new("uint8_t[]", lib.fk_pipeline_packet_max(self._pipeline))
@@ -116,6 +136,11 @@ class Pipeline:
     def command(self, event: Command) -> int:
         """Carry out a telecommand: 0, or the error code that says why it was refused."""
         return int(lib.fk_pipeline_command(self._pipeline, event.packet, len(event.packet)))
+
+    def counters(self) -> Counters:
+        """What to `resume` with after a reset."""
+        now = self._pipeline.downlink.counters
+        return Counters(tuple(now.sequence), tuple(now.message))
 
     def sync(self) -> None:
         """Write to flash what waits in RAM, as before a planned switch-off."""
