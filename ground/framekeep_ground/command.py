@@ -219,6 +219,9 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({"packets": [_described(c, p) for c, p in zip(commands, packets, strict=True)]}))
     elif options.output is None:
         print("\n".join(packet.hex() for packet in packets))
+    else:
+        several = "" if len(packets) == 1 else "s"
+        print(f"{options.output}: {len(packets)} telecommand{several}, {sum(map(len, packets))} bytes")
     return 0
 
 

@@ -8,7 +8,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from framekeep_ground import formats, sources, tables
 from framekeep_ground.codes import Reason
 from framekeep_ground.decoder import Decoder, Gap
 from framekeep_ground.errors import UserError
-from framekeep_ground.jpeg_repair import Repaired, repair
+from framekeep_ground.judge import STATUSES, Judged, Key, judge_all
 from framekeep_ground.output import replacing, write_bytes, write_csv
 from framekeep_ground.reassembly import Picture
 from framekeep_ground.sheet import Audited, Card, sheet
@@ -27,7 +28,6 @@ from framekeep_ground.sheet import Audited, Card, sheet
 TOOL = "fk-ground decode"
 GAP_COLUMNS = ("kind", "apid", "frame_id", "first", "last", "count")
 STATUS_COLUMNS = ("status", "file", "received", "shown")
-SIDE_MAX = 4096  # pixels; no frame is larger, so a picture that says so is damaged
 TABLES_EVERY = 20.0  # seconds between the tables of a live source
 PROGRESS_FROM = 8 << 20  # bytes; smaller inputs are done before a bar can be read
 
@@ -42,7 +42,7 @@ OUT/ gets frames/ID.jpg (whole and checked), partial/ID.jpg (what came down of t
 others, the rest grey), thumbnails/ID.png (of the frames that the mission's audit
 chose, kept or not), decisions.csv, frames.csv, reports.csv (what became of each
 telecommand), gaps.csv, summary.json and index.html. Several passes can be given at
-once; what one missed another may have.
+once; what one missed another may have, and index.html shows what the last one repaired.
 Ctrl-C ends a live source and writes the tables of what came so far. The sequence
 counts in gaps.csv go on past 16383, so that a range never wraps.
 """
@@ -50,18 +50,11 @@ counts in gaps.csv go on past 16383, so that a range never wraps.
 
 @dataclass
 class _Frame:
-    """What becomes of one picture."""
+    """One picture, what is known of it and where its file is."""
 
-    picture: Picture
-    status: str = "announced"
+    judged: Judged
+    info: dict[str, object]
     file: str = ""
-    shown: str = ""
-    info: dict[str, object] = field(default_factory=dict)
-
-    def received(self) -> int:
-        """Different bytes of it that came down."""
-        missing = sum(last - first + 1 for first, last in self.picture.holes())
-        return self.picture.size - missing
 
 
 class _Folder:
@@ -114,31 +107,42 @@ def _is_ours(summary: Path) -> bool:
 
 
 def decode(
-    inputs: Iterable[bytes], out: Path, source: str, every: float | None = None
+    inputs: Iterable[bytes],
+    out: Path,
+    source: str,
+    every: float | None = None,
+    newest: Iterable[bytes] | None = None,
 ) -> dict[str, Any] | None:
     """Decode what `inputs` yield into the folder `out`; the summary, or None if there was no packet.
 
     With `every`, the tables are written each so many seconds, for those who watch a live source.
+    `newest` is what came last, if it is to be told apart: the page shows what it repaired.
     """
     folder = _Folder(out)
     decoder = Decoder(folder.whole)
     interrupted = False
+    before: dict[Key, Judged] | None = None
     written = time.monotonic()
     try:
-        for piece in inputs:
-            decoder.feed(piece)
-            if every is not None and time.monotonic() > written + every and any(decoder.packets.values()):
-                _write(decoder, folder, source, interrupted=False)
-                written = time.monotonic()
+        for part in (inputs, newest):
+            if part is newest and newest is not None:
+                before = {judged.key: judged for judged in judge_all(decoder)}
+            for piece in part or ():
+                decoder.feed(piece)
+                if every is not None and time.monotonic() > written + every and any(decoder.packets.values()):
+                    _write(decoder, folder, source, before, interrupted=False)
+                    written = time.monotonic()
     except KeyboardInterrupt:
         interrupted = True
     decoder.feed(b"", last=True)
     if not any(decoder.packets.values()):
         return None
-    return _write(decoder, folder, source, interrupted=interrupted)
+    return _write(decoder, folder, source, before, interrupted=interrupted)
 
 
-def _write(decoder: Decoder, folder: _Folder, source: str, *, interrupted: bool) -> dict[str, Any]:
+def _write(
+    decoder: Decoder, folder: _Folder, source: str, before: dict[Key, Judged] | None, *, interrupted: bool
+) -> dict[str, Any]:
     """All tables, and the pictures that are not whole, as far as is known."""
     out = folder.path
     folder.forget_partial()
@@ -155,7 +159,7 @@ def _write(decoder: Decoder, folder: _Folder, source: str, *, interrupted: bool)
     write_csv(out / "reports.csv", tables.REPORT_COLUMNS, reports)
     write_csv(out / "gaps.csv", GAP_COLUMNS, ([getattr(gap, c) for c in GAP_COLUMNS] for gap in gaps))
     with replacing(out / "index.html") as file:
-        file.write(sheet(_cards(frames, out), summary, audited))
+        file.write(sheet(_cards(frames, out, before), summary, audited, str(out)))
     folder.remove_stale()
     with replacing(out / "summary.json") as file:
         json.dump(summary, file, indent=2)
@@ -169,54 +173,20 @@ def _write(decoder: Decoder, folder: _Folder, source: str, *, interrupted: bool)
 def _frames(decoder: Decoder, folder: _Folder) -> list[_Frame]:
     """Every picture with its status; writes what there is of those that are not whole."""
     infos = _info_rows(decoder)
-    decoder.note_headers()
-    judged = [_judge(decoder, picture) for picture in decoder.pictures()]
-    best: dict[int, _Frame] = {}
-    for frame, _ in judged:
-        frame.info = infos.get((frame.picture.frame_id, frame.picture.size), {})
-        other = best.setdefault(frame.picture.frame_id, frame)
-        if other.status != "complete" and (frame.status == "complete" or frame.received() > other.received()):
-            best[frame.picture.frame_id] = frame
-    for frame, data in judged:
-        name = f"{frame.picture.frame_id}.jpg"
-        if frame.status == "complete":
-            frame.file = folder.files[frame.picture.frame_id, frame.picture.size]
-        elif data is not None and best[frame.picture.frame_id] is frame:
-            frame.file = f"partial/{name}"
-            folder.picture(frame.file, data)
-    return [frame for frame, _ in judged]
-
-
-def _judge(decoder: Decoder, picture: Picture) -> tuple[_Frame, bytes | None]:
-    """The status of a picture and, where it is not whole, the best file that can be made of it."""
-    if picture.finished:
-        return _Frame(picture, "complete"), None
-    if not picture.parts:
-        return _Frame(picture), None
-    known = picture.known()
-    if not picture.holes():
-        status = "corrupt" if picture.crc32 else "unverified"
-        return _Frame(picture, status), known[0][1] if _opens(known[0][1]) else None
-    made = repair(known, picture.size, decoder.lent_headers(picture.frame_id))
-    if made is None or not _opens(made.data):
-        return _Frame(picture, "partial"), None
-    return _Frame(picture, "partial", shown=_shown(made)), made.data
-
-
-def _shown(made: Repaired) -> str:
-    text = f"{100 * made.shown // made.total} %"
-    return f"{text}, header of another picture" if made.borrowed else text
-
-
-def _opens(data: bytes) -> bool:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            if max(image.size) > SIDE_MAX:
-                return False
-            image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False
-    return True
+    frames = [_Frame(judged, infos.get(judged.key, {})) for judged in judge_all(decoder)]
+    best: dict[int, Judged] = {}
+    for judged in (frame.judged for frame in frames):
+        other = best.setdefault(judged.picture.frame_id, judged)
+        if other.status != "complete" and (judged.status == "complete" or judged.received > other.received):
+            best[judged.picture.frame_id] = judged
+    for frame in frames:
+        judged = frame.judged
+        if judged.status == "complete":
+            frame.file = folder.files[judged.key]
+        elif judged.data is not None and best[judged.picture.frame_id] is judged:
+            frame.file = f"partial/{judged.picture.frame_id}.jpg"
+            folder.picture(frame.file, judged.data)
+    return frames
 
 
 def _info_rows(decoder: Decoder) -> dict[tuple[int, int], dict[str, object]]:
@@ -235,12 +205,12 @@ def _info_rows(decoder: Decoder) -> dict[tuple[int, int], dict[str, object]]:
 
 
 def _frame_row(frame: _Frame) -> list[object]:
-    picture = frame.picture
+    judged, picture = frame.judged, frame.judged.picture
     known = {"frame_id": picture.frame_id, "size": picture.size} | frame.info
     if picture.time and "time" not in known:
         known["time"] = tables.iso_time(picture.time)
     values = [known.get(name, "") for name in tables.FRAME_COLUMNS]
-    return [*values, frame.status, frame.file, frame.received(), frame.shown]
+    return [*values, judged.status, frame.file, judged.received, judged.shown]
 
 
 # --- Summary --------------------------------------------------------------------------------------
@@ -249,7 +219,7 @@ def _frame_row(frame: _Frame) -> list[object]:
 def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap]) -> dict[str, Any]:
     decisions = decoder.decisions()
     reasons = Counter(tables.code_names(Reason, decisions["data_reason"]))
-    statuses = Counter(frame.status for frame in frames)
+    statuses = Counter(frame.judged.status for frame in frames)
     times = decoder.times()
     span = tables.iso_times(times[[times.argmin(), times.argmax()]]) if len(times) else ["", ""]
     return {
@@ -263,7 +233,7 @@ def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap]) -> dict[st
         "thumbnails": len(decoder.thumbnails()),
         "reports": _reports(decoder),
         "reasons": dict(sorted(reasons.items())),
-        "frames": {s: statuses[s] for s in ("complete", "partial", "unverified", "corrupt", "announced")},
+        "frames": {status: statuses[status] for status in STATUSES},
         "missing": {
             kind: sum(gap.count for gap in gaps if gap.kind == kind)
             for kind in ("sequence", "decision", "bytes", "input")
@@ -281,13 +251,13 @@ def _reports(decoder: Decoder) -> dict[str, int]:
 def _resend(frames: list[_Frame]) -> list[str]:
     """What to ask for so that every picture becomes whole: FRAME:FIRST-LAST,... and FRAME:info."""
     wanted = []
-    done = {frame.picture.frame_id for frame in frames if frame.status == "complete"}
-    for frame in frames:
-        picture = frame.picture
+    done = {frame.judged.picture.frame_id for frame in frames if frame.judged.status == "complete"}
+    for judged in (frame.judged for frame in frames):
+        picture = judged.picture
         if picture.frame_id in done:
             continue
-        ranges = [f"{first}-{last}" for first, last in picture.holes()]
-        if frame.status == "corrupt":
+        ranges = [f"{first}-{last}" for first, last in judged.holes]
+        if judged.status == "corrupt":
             ranges = [f"0-{picture.size - 1}"]
         if not picture.crc32:
             ranges.append("info")
@@ -319,10 +289,19 @@ def _audited(decoder: Decoder) -> Iterator[Audited]:
         yield Audited(frame_id, file.getvalue(), reason, score)
 
 
-def _cards(frames: list[_Frame], out: Path) -> Iterator[Card]:
+def _cards(frames: list[_Frame], out: Path, before: dict[Key, Judged] | None) -> Iterator[Card]:
+    """What the page shows of each picture; `before` is what they were when the newest source began."""
     for frame in frames:
-        path = out / frame.file if frame.file else None
-        yield Card(path, frame.file, frame.picture.frame_id, frame.status, frame.shown, frame.info)
+        judged = frame.judged
+        earlier = before.get(judged.key) if before is not None else None
+        yield Card(
+            path=out / frame.file if frame.file else None,
+            link=frame.file,
+            judged=judged,
+            info=frame.info,
+            before=earlier if earlier is not None and earlier.received < judged.received else None,
+            new=before is not None and earlier is None,
+        )
 
 
 def report(summary: dict[str, Any], out: Path) -> str:
@@ -342,8 +321,10 @@ def report(summary: dict[str, Any], out: Path) -> str:
         lines.append(f"commands   {done} carried out, {refused} refused (reports.csv says why)")
     if any(missing.values()):
         lines.append(
-            f"missing    {missing['sequence']:,} packets, {missing['decision']:,} decision records, "
-            f"{missing['bytes']:,} picture bytes; {missing['input']:,} input bytes are no packet"
+            f"lost       {missing['sequence']:,} packets; {missing['input']:,} input bytes are no packet"
+        )
+        lines.append(
+            f"missing    {missing['bytes']:,} picture bytes, {missing['decision']:,} decision records"
         )
     if summary["resend"]:
         some = " ".join(summary["resend"][:8])
@@ -378,17 +359,14 @@ def run(options: argparse.Namespace) -> int:
     with _progress(options.source) as shown:
         source = " ".join(options.source)
         every = TABLES_EVERY if any(map(sources.is_live, options.source)) else None
-        summary = decode(shown(_all(options.source, options.timeout)), options.out, source, every)
+        *earlier, last = (shown(sources.pieces(name, options.timeout)) for name in options.source)
+        first, newest = (chain.from_iterable(earlier), last) if earlier else (last, None)
+        summary = decode(first, options.out, source, every, newest)
     if summary is None:
         print(f"fk-ground: {source}: no packet found; is it a framekeep downlink?", file=sys.stderr)
         return 1
     print(json.dumps(summary) if options.json else report(summary, options.out))
     return 0
-
-
-def _all(names: list[str], timeout: float | None) -> Iterator[bytes]:
-    for name in names:
-        yield from sources.pieces(name, timeout)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ backwards, the total. Without restart markers the picture is one interval.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from framekeep_ground.jpeg_huffman import Block, Codes, grey, read_tables, to_bytes, whole_mcus
@@ -31,6 +31,8 @@ class Header:
     interval: int  # MCUs between restart markers; all of them where there are none
     mcus: int
     blocks: tuple[Block, ...]  # of one MCU
+    mcu_width: int  # pixels
+    mcu_height: int
 
     @property
     def intervals(self) -> int:
@@ -42,6 +44,9 @@ class Header:
         return min(self.interval, self.mcus - index * self.interval)
 
 
+Area = tuple[int, int, int, int]  # left, upper, width, height in pixels
+
+
 @dataclass(frozen=True, slots=True)
 class Repaired:
     """A picture that opens, and how much of it is real."""
@@ -50,6 +55,9 @@ class Repaired:
     shown: int  # MCUs that came down
     total: int
     borrowed: bool  # the header is that of another picture
+    width: int
+    height: int
+    grey: tuple[Area, ...]  # what did not come down
 
 
 def parse_header(data: bytes) -> Header | None:
@@ -98,7 +106,7 @@ def _header(data: bytes, frame: bytes, scan: bytes, codes: dict[int, Codes], int
     mcus = -(-width // (8 * across)) * -(-height // (8 * down))
     if mcus > _MCUS_MAX or grey(blocks, 1, ()) is None:
         return None
-    return Header(data, width, height, min(interval or mcus, mcus), mcus, tuple(blocks))
+    return Header(data, width, height, min(interval or mcus, mcus), mcus, tuple(blocks), 8 * across, 8 * down)
 
 
 def repair(known: Sequence[Run], size: int, lent: Iterable[Header] = ()) -> Repaired | None:
@@ -115,6 +123,7 @@ def repair(known: Sequence[Run], size: int, lent: Iterable[Header] = ()) -> Repa
     scan = [(max(at, start), data[max(0, start - at) :]) for at, data in known if at + len(data) > start]
     whole, begun = _place(scan, start, size, header.intervals)
     out, shown = bytearray(header.data), 0
+    lost: list[tuple[int, int]] = []
     for index in range(header.intervals):
         count = header.mcus_of(index)
         if index in whole:
@@ -123,7 +132,22 @@ def repair(known: Sequence[Run], size: int, lent: Iterable[Header] = ()) -> Repa
             coded, kept = _filled(header, begun.get(index, b""), count)
         out += coded + (EOI if index == header.intervals - 1 else bytes((0xFF, 0xD0 + index % 8)))
         shown += kept
-    return Repaired(bytes(out), shown, header.mcus, own is None)
+        lost.append((index * header.interval + kept, count - kept))
+    grey = tuple(area for first, count in lost for area in _areas(header, first, count))
+    return Repaired(bytes(out), shown, header.mcus, own is None, header.width, header.height, grey)
+
+
+def _areas(header: Header, first: int, count: int) -> Iterator[Area]:
+    """Where `count` MCUs from `first` on lie in the picture, a row at a time."""
+    across = -(-header.width // header.mcu_width)
+    while count > 0:
+        row, column = divmod(first, across)
+        here = min(count, across - column)
+        left, upper = column * header.mcu_width, row * header.mcu_height
+        right = min(left + here * header.mcu_width, header.width)
+        lower = min(upper + header.mcu_height, header.height)
+        yield left, upper, right - left, lower - upper
+        first, count = first + here, count - here
 
 
 def _filled(header: Header, begun: bytes, count: int) -> tuple[bytes, int]:

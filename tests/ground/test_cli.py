@@ -193,6 +193,34 @@ def test_the_contact_sheet_holds_every_picture(downlink: Path, tmp_path: Path) -
     assert "http" not in page
 
 
+def test_the_page_shows_what_is_missing_and_then_what_was_repaired(tmp_path: Path) -> None:
+    packets = [p for p in sent().packets if p[8] in (2, 3)]
+    chunks = [p for p in packets if p[8] == 3]
+    lost = chunks[4:6]
+    (tmp_path / "heard.bin").write_bytes(b"".join(p for p in packets if p not in lost))
+    (tmp_path / "again.bin").write_bytes(b"".join(lost))
+    heard, again, out = (str(tmp_path / name) for name in ("heard.bin", "again.bin", "out"))
+    assert main(["decode", heard, "--out", out]) == 0
+    page = (tmp_path / "out/index.html").read_text()
+    (wanted,) = json.loads((tmp_path / "out/summary.json").read_text())["resend"]
+    first, last = wanted.partition(":")[2].split("-")
+    assert f"<td>{int(first):,} to {int(last):,}" in page
+    assert f"fk-ground command resend --from {out} " in page
+    assert page.count("<pattern") == 1, "what is missing is hatched"
+    assert "Repaired" not in page
+
+    assert main(["decode", heard, again, "--out", out]) == 0
+    page = (tmp_path / "out/index.html").read_text()
+    assert "fk-ground command resend" not in page and "Not whole" not in page
+    assert page.index("Repaired") < page.index("<pattern") < page.index("Whole")
+    assert page.count("<pattern") == 1
+    assert page.count("data:image/jpeg;base64,") == 3 + 2, "every picture, and one before and after"
+
+    assert main(["decode", heard, again, heard, "--out", out]) == 0
+    page = (tmp_path / "out/index.html").read_text()
+    assert "Repaired" not in page, "the newest source brought nothing"
+
+
 # --- Bad input ------------------------------------------------------------------------------------
 
 

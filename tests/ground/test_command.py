@@ -39,10 +39,11 @@ def test_each_name_is_its_packet(tmp_path: Path) -> None:
     ]
 
 
-def test_what_decode_found_missing_is_asked_for(tmp_path: Path) -> None:
+def test_what_decode_found_missing_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "summary.json").write_text(json.dumps({"resend": ["3:0-199,info", "9:info"]}))
     asked = give(tmp_path, "resend", "--from", str(tmp_path))
     assert [data for _, _, _, data in asked] == [u32(3, 0, 199), u32(9, 0, 0)]
+    assert capsys.readouterr().out.endswith(": 2 telecommands, 50 bytes\n")
 
 
 def test_nothing_missing_is_said_and_nothing_written(

@@ -52,6 +52,12 @@ def test_every_interval_is_the_original_or_grey(restart: int, percent: int) -> N
         assert same.sum() == made.shown
         assert made.total == len(truth)
         assert not made.borrowed
+        outside = np.ones((HEIGHT, WIDTH), bool)
+        for left, upper, width, height in made.grey:
+            assert outside[upper : upper + height, left : left + width].all(), "told twice"
+            outside[upper : upper + height, left : left + width] = False
+        assert (blocks(outside).all(axis=1) | grey).all() and same[blocks(outside).all(axis=1)].all()
+        assert (~outside).sum() == 64 * (made.total - made.shown)
 
 
 def test_one_lost_chunk_costs_only_the_blocks_that_it_touches() -> None:
