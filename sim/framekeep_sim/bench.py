@@ -25,6 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--target", action="append", choices=TARGETS, help="nn: only this one (repeatable)")
     parser.add_argument("--mission", type=Path, metavar="M.toml", help="pipeline: the mission to fly")
     parser.add_argument("--limit", type=int, default=8, metavar="N", help="pipeline: frames (default 8)")
+    parser.add_argument(
+        "--record", action="store_true", help="pipeline: keep it beside the mission, for fk-sim run to show"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -61,7 +64,7 @@ def _pipeline(args: Namespace) -> Report:
         raise UserError("bench pipeline: name a mission with --mission, such as missions/security.toml")
     from framekeep_sim import bench_pipeline
 
-    return bench_pipeline.run(args.mission, args.limit)
+    return bench_pipeline.run(args.mission, args.limit, record=args.record)
 
 
 _MEASURE: Mapping[str, Callable[[Namespace], Report]] = {
@@ -80,9 +83,22 @@ def _print(title: str, report: Report) -> None:
 
         rows = bench_store.rows(report)
         report = {name: value for name, value in report.items() if not isinstance(value, Mapping)}
-    beside = {} if rows is None else {name: value for name, value in report.items() if name != "rows"}
+    steps = report.get("steps")
+    beside = (
+        {}
+        if rows is None
+        else {name: value for name, value in report.items() if name not in ("rows", "steps")}
+    )
     if rows is None:
         rows = [{"figure": name, "value": value} for name, value in _flat(report)]
+    console.print(_table(title, rows))
+    if steps:
+        console.print(_table("steps, each", steps))
+    for name, value in beside.items():
+        console.print(f"{name.replace('_', ' ')}: {_cell(value)}")
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
     table = Table(title=title, box=None, header_style="bold", title_justify="left")
     for name in names:
@@ -90,9 +106,7 @@ def _print(title: str, report: Report) -> None:
         table.add_column(name.replace("_", " "), justify="left" if left else "right")
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in names))
-    console.print(table)
-    for name, value in beside.items():
-        console.print(f"{name.replace('_', ' ')}: {_cell(value)}")
+    return table
 
 
 def _flat(report: Report, prefix: str = "") -> Sequence[tuple[str, Any]]:

@@ -15,9 +15,9 @@ from framekeep_onboard.pipeline import Counters, Pipeline
 from framekeep_sim import mission as missions
 from framekeep_sim import model as models
 from framekeep_sim.charts import bytes_text
+from framekeep_sim.digest import sha256
 from framekeep_sim.errors import UserError
 from framekeep_sim.ground import receive
-from framekeep_sim.outcome import sha256
 from framekeep_sim.output import SUMMARY, whole_folder
 from framekeep_sim.play import flash_setup
 from framekeep_sim.run import telecommands

@@ -1,6 +1,5 @@
 """What came of a run, and its numbers."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +8,9 @@ from typing import Any
 from framekeep_ground.codes import Reason
 from framekeep_onboard.pipeline import Decision
 
+from framekeep_sim.costs import Costs
 from framekeep_sim.dataset import Dataset
+from framekeep_sim.digest import sha256
 from framekeep_sim.events import Shot
 from framekeep_sim.ground import Received, counters_after
 from framekeep_sim.metrics import Confusion, confusion, speak_of_mission
@@ -19,6 +20,7 @@ from framekeep_sim.outlook import Outlook, outlook
 from framekeep_sim.play import Played
 
 OF_INTEREST = (Reason.KEPT, Reason.NO_ROOM, Reason.TOO_LARGE)
+SCREENED = (Reason.DARK, Reason.BRIGHT, Reason.BLANK)  # never scored
 
 
 def reason_of(decision: Decision) -> Reason:
@@ -45,6 +47,7 @@ class Run:
     seconds: float
     received: Received  # as the ground decodes it
     command: str
+    costs: Costs | None = None  # of each step, where they were measured
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -132,7 +135,3 @@ class Run:
                 "left": counted.left,
             }
         return summary
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

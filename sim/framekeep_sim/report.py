@@ -21,15 +21,14 @@ from framekeep_sim.camera import decode, masked, to_frame
 from framekeep_sim.charts import area, bytes_text, histogram, strip
 from framekeep_sim.events import Shot
 from framekeep_sim.metrics import Confusion, is_wanted
-from framekeep_sim.outcome import OF_INTEREST, Run, of_interest, reason_of
+from framekeep_sim.outcome import OF_INTEREST, SCREENED, Run, of_interest, reason_of
 from framekeep_sim.outlook import sentences
+from framekeep_sim.report_costs import section as costs_section
 
 KEPT_MOST = 36  # thumbnails of frames of interest
 DROPPED_MOST = 10  # of each reason
 MISTAKES_MOST = 12  # of each kind of mistake
 THUMBNAIL = (176, 132)  # of the same aspect as its place on the page
-
-SCREENED = (Reason.DARK, Reason.BRIGHT, Reason.BLANK)  # never scored
 
 Pair = tuple[Shot, Decision]
 
@@ -76,6 +75,7 @@ def render(run: Run) -> str:
         _reasons(summary),
         _charts(run, pairs, summary),
         _outlook(run),
+        costs_section(run),
         *(_section(gallery, *section) for section in sections),
         _labels(run.confusion()),
         _skipped(run.skipped),

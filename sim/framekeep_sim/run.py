@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from framekeep_sim import costs, report_costs
 from framekeep_sim import dataset as datasets
 from framekeep_sim import mission as missions
 from framekeep_sim import model as models
@@ -110,6 +111,7 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
     model = models.load(args.model or mission.model, target)
     mission.check_outputs(model.labels, len(model.thresholds))
     policy = mission.policy(model.labels, model.thresholds_of(mission))
+    measured = costs.find(mission, model)
     dataset = datasets.load(args.dataset, limit=args.limit, seed=args.seed, label=args.label)
     if args.seed is not None and dataset.kind == "video":
         _say("a video is taken in its own order; --seed has no effect")
@@ -145,6 +147,7 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
         seconds=seconds,
         received=receive(played.downlink),
         command=_command(args, target),
+        costs=measured,
     )
 
 
@@ -260,7 +263,7 @@ def _tell_numbers(console: Console, done: Run, summary: dict[str, Any]) -> None:
     )
     console.print(f"{bytes_text(offered)} offered, {bytes_text(sent)} downlinked")
     ahead = done.outlook()
-    for line in sentences(ahead) if ahead else ():
+    for line in [*(sentences(ahead) if ahead else ()), *report_costs.sentences(done)]:
         console.print(line, soft_wrap=True)
     for name in ("precision", "recall"):
         if summary.get(name) is not None:

@@ -58,11 +58,23 @@ def test_layers_add_up_to_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.qemu
 def test_a_whole_frame_costs_more_than_its_network(capsys: pytest.CaptureFixture[str]) -> None:
     mission = str(ROOT / "missions" / "security.toml")
-    rows = bench(capsys, "pipeline", "--mission", mission, "--limit", "3")["rows"]
+    report = bench(capsys, "pipeline", "--mission", mission, "--limit", "8")
+    rows = report["rows"]
     assert [r["target"] for r in rows] == ["qemu-f405", "qemu-m4", "qemu-m7", "qemu-m55"]
     network = bench(capsys, "nn", str(PERSON), "--target", "qemu-m55")["rows"][1]["instructions"]
     m55 = rows[-1]
     assert m55["instructions_per_frame"] > network
+
+    steps = [step for step in report["steps"] if step["target"] == "qemu-m55"]
+    whole = sum(step["instructions"] * step["times"] for step in steps) / m55["frames"]
+    assert whole == pytest.approx(m55["instructions_per_frame"], rel=0.01), "the steps are all of it"
+    recorded = json.loads(Path(mission).with_suffix(".costs.json").read_text())["steps"]
+    assert [(s["target"], s["step"], s["times"]) for s in recorded] == [
+        (s["target"], s["step"], s["times"]) for s in report["steps"]
+    ]
+    for old, new in zip(recorded, report["steps"], strict=True):
+        near = pytest.approx(new["instructions"], rel=0.05)
+        assert old["instructions"] == near, "fk-sim bench pipeline --record measures it again"
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,18 @@ import hashlib
 import struct
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from framekeep_onboard import count, firmware
+from framekeep_onboard.count import Counts
 from framekeep_onboard.events import Command, Event, Frame
 
 IMAGE = "flight"
+END = "end"  # the last snapshot: when the image ended
 LISTEN = 0.2  # seconds between two looks at what a board has written
 
 # The stream of onboard/boards/session/session.h
@@ -57,6 +59,7 @@ class TargetRun:
     elf_sha256: str
     command: tuple[str, ...]  # of the emulator
     instructions: int  # executed, from reset to the end
+    snapshots: tuple[tuple[str, Counts], ...] = ()  # each time a mark was reached, and the counts so far
 
     @property
     def digests(self) -> dict[str, str]:
@@ -75,10 +78,12 @@ def run(
     flash: bytes | None = None,
     timeout: float = 600,
     heard: Callable[[bytes], None] | None = None,
+    marks: Sequence[str] = (),
 ) -> TargetRun:
     """Play `events` to the flight image of `target` and collect what it leaves.
 
     `heard` is given the decision records, or parts of them, as the board writes them; in another thread.
+    `marks` are functions of the flight code at whose entry the counts are noted.
 
     `flash` is the region before the run, erased by default. At the end the pipeline is synchronised, as
     before a planned switch-off. Raises ToolError where the cross tools are missing or the image refuses.
@@ -90,7 +95,7 @@ def run(
             _write_session(stream, policy, model.stat().st_size, events, setup)
         (folder / "flash.bin").write_bytes(flash if flash is not None else b"\xff" * setup.size)
         with _listening(folder / "records.bin", heard):
-            done = count.run(elf, firmware.BOARDS[target], folder, model=model, timeout=timeout)
+            done = count.run(elf, firmware.BOARDS[target], folder, marks=marks, model=model, timeout=timeout)
         return TargetRun(
             records=(folder / "records.bin").read_bytes(),
             flash=(folder / "flash.bin").read_bytes(),
@@ -98,6 +103,7 @@ def run(
             elf_sha256=hashlib.sha256(elf.read_bytes()).hexdigest(),
             command=done.command,
             instructions=done.total.instructions,
+            snapshots=(*done.snapshots, (END, done.total)) if marks else (),
         )
 
 
