@@ -1,4 +1,4 @@
-# make demo   a mission on real photographs, ends by naming the report to open
+# make demo   a mission on real photographs: kept, sent, lost in part, repaired; ends by naming the pages to open
 # make test   the whole gate: what CI runs
 # Both make their own environment under .venv and install what is missing.
 
@@ -30,9 +30,7 @@ demo: $(VENV)/.demo
 	fk-sim pass demo/run --mission missions/satellite.toml --uplink demo/resend.tc --out demo/pass
 	@printf '\n4. Repaired: both passes together\n'
 	fk-ground decode demo/heard.bin demo/pass/downlink.bin --out demo/after
-	@printf '\nopen  demo/run/report.html    what was kept and why\n'
-	@printf '      demo/before/index.html  with packets lost\n'
-	@printf '      demo/after/index.html   before and after the repair\n'
+	@printf '\nopen demo/after/index.html (before and after), demo/before/index.html (lost), demo/run/report.html (kept, and why)\n'
 
 test:
 	@./tools/apt-needs $(NEEDS_TEST)

@@ -148,7 +148,11 @@ def _write(
     folder.forget_partial()
     frames = _frames(decoder, folder)
     gaps = decoder.gaps()
-    summary = _summary(decoder, frames, gaps) | {"source": source, "interrupted": interrupted}
+    summary = _summary(decoder, frames, gaps) | {
+        "newest": _newest(frames, before),
+        "source": source,
+        "interrupted": interrupted,
+    }
     audited = list(_audited(decoder))
     for audit in audited:
         folder.picture(f"thumbnails/{audit.frame_id}.png", audit.png)
@@ -242,6 +246,20 @@ def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap]) -> dict[st
     }
 
 
+def _newest(frames: list[_Frame], before: dict[Key, Judged] | None) -> dict[str, int]:
+    """What the newest source did where several were given: pictures made whole, and pictures that are new."""
+    counted = {"repaired": 0, "new": 0}
+    if before is None:
+        return counted
+    for judged in (frame.judged for frame in frames):
+        earlier = before.get(judged.key)
+        if earlier is None:
+            counted["new"] += 1
+        elif judged.status == "complete" != earlier.status:
+            counted["repaired"] += 1
+    return counted
+
+
 def _reports(decoder: Decoder) -> dict[str, int]:
     """How many telecommands were carried out, and how many were refused."""
     errors = decoder.reports()["data_error"]
@@ -316,6 +334,9 @@ def report(summary: dict[str, Any], out: Path) -> str:
         f"decisions  {summary['decisions']:,}: {reasons or 'none'}",
         f"pictures   {states}",
     ]
+    if any(summary["newest"].values()):
+        repaired, new = summary["newest"]["repaired"], summary["newest"]["new"]
+        lines.append(f"newest     {repaired} pictures made whole by the newest source, {new} new in it")
     if any(summary["reports"].values()):
         done, refused = summary["reports"]["done"], summary["reports"]["refused"]
         lines.append(f"commands   {done} carried out, {refused} refused (reports.csv says why)")

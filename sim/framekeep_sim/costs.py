@@ -58,8 +58,10 @@ def place(mission: Mission) -> Path:
 def write(mission: Mission, model: FlightModel, command: str, steps: Sequence[Step]) -> Path:
     """Keep what was measured beside the mission."""
     path = place(mission)
-    costs = Costs(command, _policy(mission, model), model.id.hex(), tuple(steps))
-    path.write_text(json.dumps(asdict(costs), indent=1) + "\n", "utf-8")
+    costs = asdict(Costs(command, _policy(mission, model), model.id.hex(), ()))
+    lines = ",\n  ".join(json.dumps(asdict(step)) for step in steps)  # a line each, for those who compare
+    text = json.dumps(costs, indent=1).replace('"steps": []', f'"steps": [\n  {lines}\n ]')
+    path.write_text(text + "\n", "utf-8")
     return path
 
 

@@ -216,6 +216,7 @@ def test_the_page_shows_what_is_missing_and_then_what_was_repaired(tmp_path: Pat
     assert page.count("<pattern") == 1
     assert page.count("data:image/jpeg;base64,") == 3 + 2, "every picture, and one before and after"
 
+    assert json.loads((tmp_path / "out/summary.json").read_text())["newest"] == {"repaired": 1, "new": 0}
     assert main(["decode", heard, again, heard, "--out", out]) == 0
     page = (tmp_path / "out/index.html").read_text()
     assert "Repaired" not in page, "the newest source brought nothing"
