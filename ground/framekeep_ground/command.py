@@ -109,6 +109,8 @@ def _policy_file(path: Path) -> bytes:
         data = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; make it with fk-sim policy MISSION.toml -o {path}") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder; make a policy with fk-sim policy MISSION.toml") from None
     magic = formats.POLICY_MAGIC.to_bytes(4, "big")
     whole = len(data) == formats.Policy.sizeof() and not crc_hqx(data, formats.CRC16_INIT)
     if not whole or data[:4] != magic:
@@ -168,7 +170,7 @@ def _missing(folder: Path) -> list[str]:
         words = json.loads(path.read_text(encoding="utf-8"))["resend"]
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path}: no such file; name the --out folder of fk-ground decode") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{path}: not written by fk-ground decode") from None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise UserError(f"{path}: not written by fk-ground decode")
@@ -197,12 +199,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the packets; returns the exit status."""
     words = list(options.what)
+    if options.output == "-" and options.json:
+        raise UserError("-o -: standard output is --json's; name a file, or leave one out")
     if options.folder is not None:
         if options.name != "resend":
             raise UserError("--from: goes with resend only")
         words += _missing(options.folder)
         if not words:
             print(f"fk-ground: {options.folder}: nothing is missing", file=sys.stderr)
+            if options.json:
+                print(json.dumps({"packets": []}))
             return 0
     if not words and options.name != "ping":
         raise UserError(f"{options.name}: say which; see fk-ground command --help")

@@ -29,6 +29,7 @@ TOOL = "fk-ground decode"
 GAP_COLUMNS = ("kind", "apid", "frame_id", "first", "last", "count")
 STATUS_COLUMNS = ("status", "file", "received", "shown")
 TABLES_EVERY = 20.0  # seconds between the tables of a live source
+TIMEOUT_MAX = 1e6  # seconds; more is no silence that anybody waits for
 PROGRESS_FROM = 8 << 20  # bytes; smaller inputs are done before a bar can be read
 
 EPILOG = """\
@@ -102,7 +103,7 @@ class _Folder:
 def _is_ours(summary: Path) -> bool:
     try:
         return bool(json.loads(summary.read_text(encoding="utf-8")).get("tool") == TOOL)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 
@@ -371,8 +372,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Decode as the command line says; returns the exit status."""
-    if options.timeout is not None and options.timeout <= 0:
-        raise UserError(f"--timeout {options.timeout}: must be above 0")
+    if options.timeout is not None and not 0 < options.timeout <= TIMEOUT_MAX:
+        raise UserError(f"--timeout {options.timeout:g}: allowed are seconds above 0, up to {TIMEOUT_MAX:g}")
     if options.out.exists() and not options.out.is_dir():
         raise UserError(f"{options.out}: is a file; name a folder for the output")
     for name in options.source:

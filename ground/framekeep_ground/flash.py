@@ -66,7 +66,12 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"{options.dump}: {problem}; name a raw dump, such as the flash.bin of a run")
     if options.dump.stat().st_size > DUMP_MAX:
         raise UserError(f"{options.dump}: over {DUMP_MAX:,} bytes; cut the store's region out of it")
-    data = options.dump.read_bytes()[options.offset :]
+    data = options.dump.read_bytes()
+    if not data:
+        raise UserError(f"{options.dump}: no store found: the file is empty")
+    if options.offset >= len(data):
+        raise UserError(f"--offset {options.offset}: {options.dump} has {len(data):,} bytes")
+    data = data[options.offset :]
     layout = _layout(options, data)
     contents = read(data, layout)
     if options.extract:

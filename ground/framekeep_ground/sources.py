@@ -19,7 +19,7 @@ LIVE = ("udp", "tcp", "serial")
 
 def is_live(source: str) -> bool:
     """Whether `source` may go on for ever."""
-    return source == "-" or urlsplit(source).scheme in LIVE
+    return source == "-" or source.partition("://")[0].lower() in LIVE
 
 
 def size_of(source: str) -> int | None:
@@ -32,14 +32,17 @@ def pieces(source: str, timeout: float | None = None) -> Iterator[bytes]:
     """The bytes of `source`, piece by piece, until it ends or is silent for `timeout` seconds."""
     if source == "-":
         return _from_pipe()
-    url = urlsplit(source)
+    if not is_live(source):
+        return _from_path(source)
+    try:
+        url = urlsplit(source)
+    except ValueError as error:
+        raise UserError(f"{source}: {error}; write such as udp://:10015 or tcp://127.0.0.1:5000") from None
     if url.scheme == "udp":
         return _from_udp(*_address(source, url, any_host=True), timeout)
     if url.scheme == "tcp":
         return _from_tcp(*_address(source, url, any_host=False), timeout)
-    if url.scheme == "serial":
-        return _from_serial(source, url, timeout)
-    return _from_path(source)
+    return _from_serial(source, url, timeout)
 
 
 def check(source: str) -> None:
@@ -80,7 +83,7 @@ def _address(source: str, url: SplitResult, *, any_host: bool) -> tuple[str, int
         port = url.port
     except ValueError:
         port = None
-    if port is None or not (url.hostname or any_host):
+    if not port or not (url.hostname or any_host):
         raise UserError(f"{source}: needs a host and a port, such as {url.scheme}://127.0.0.1:5000")
     return url.hostname or "0.0.0.0", port
 

@@ -2,11 +2,11 @@
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
+from framekeep_ground.errors import UserError
+from framekeep_ground.shell import Parser, guarded
 from framekeep_onboard import FkError
 
 from framekeep_models.data import DataError
@@ -23,17 +23,15 @@ COMMANDS = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"fk-models: {message}; see {self.prog} --help\n")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 done, 1 a check failed, 2 bad input."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _Parser(prog="fk-models", description=__doc__)
+    wrong = (ModelError, ModelFileError, DataError, FkError, UserError)
+    return guarded("fk-models", lambda: _run(arguments), wrong=wrong)
+
+
+def _run(arguments: list[str]) -> int:
+    parser = Parser(prog="fk-models", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     modules = {}
     for name, (module, text) in COMMANDS.items():
@@ -53,19 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2
         modules[name].add_arguments(sub)
     options = parser.parse_args(arguments)
-    try:
-        return int(modules[options.command].run(options))
-    except (ModelError, ModelFileError, DataError, FkError) as error:
-        print(f"fk-models: {error}", file=sys.stderr)
-    except BrokenPipeError:  # the reader of our output has left: nothing more to say to it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"fk-models: {where}{error.strerror or error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("fk-models: stopped", file=sys.stderr)
-        return 130
-    return 2
+    return int(modules[options.command].run(options))
 
 
 if __name__ == "__main__":

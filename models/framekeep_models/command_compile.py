@@ -2,8 +2,11 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
+
+from framekeep_ground.output import write_bytes
 
 from framekeep_models.compile import Compiled, Options, compile_model
 from framekeep_models.contract import Wishes
@@ -94,14 +97,21 @@ def _anchors(text: str) -> tuple[tuple[tuple[float, float], ...], ...]:
     return boxes
 
 
+def _labels(said: str) -> tuple[str, ...]:
+    """The names in `said`, or in the file that it names."""
+    if not os.path.isfile(said):  # noqa: PTH113  (a long list of names is no path, and no error)
+        return tuple(said.split(",")) if said else ()
+    try:
+        return tuple(line.strip() for line in Path(said).read_text("utf-8").splitlines() if line.strip())
+    except UnicodeDecodeError:
+        raise ModelError(
+            f"{said}: not a text in UTF-8; --labels takes a,b,c or a file with one a line"
+        ) from None
+
+
 def wishes_of(options: argparse.Namespace) -> Wishes:
-    labels = options.labels or ""
-    if labels and Path(labels).is_file():
-        names = tuple(line.strip() for line in Path(labels).read_text().splitlines() if line.strip())
-    else:
-        names = tuple(labels.split(",")) if labels else ()
     return Wishes(
-        labels=names,
+        labels=_labels(options.labels or ""),
         thresholds=options.threshold,
         picture=None if options.input is None else options.input == "picture",
         bgr=options.bgr,
@@ -123,23 +133,11 @@ def compile_file(path: Path, wishes: Wishes, options: Options) -> Compiled:
         raise ModelError(f"{path}: {error}") from error
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """All or nothing; the error names the file and what to do."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        problem = f"cannot be written: {error.strerror}; make room or choose another -o"
-        raise OSError(error.errno, problem, str(path)) from error
-
-
 def run(options: argparse.Namespace) -> int:
     layout = Layout(options.layout)
     how = Options(keep_all=options.keep_all, keep_dead=options.keep_dead, arena=options.arena, layout=layout)
     done = compile_file(options.tflite, wishes_of(options), how)
-    write_whole(options.output, done.image)
+    write_bytes(options.output, done.image)
     if options.json:
         print(json.dumps({"model": str(options.tflite), "output": str(options.output), **done.report}))
     else:

@@ -126,8 +126,11 @@ def _input(program: Program, wishes: Wishes) -> Input:
 
 def _luts(buffer: Buffer, wishes: Wishes, channels: int) -> tuple[npt.NDArray[np.int8], ...]:
     pixels = np.arange(256)
-    if 0.0 in wishes.std:
-        raise ModelError("a std of 0")
+    if wishes.real_range and (wishes.mean or wishes.std):
+        raise ModelError("--range beside --mean and --std; say one or the other")
+    if 0.0 in wishes.std or not np.isfinite((*wishes.mean, *wishes.std)).all():
+        said = ", ".join(f"{value:g}" for value in (*wishes.mean, *wishes.std))
+        raise ModelError(f"mean and std of {said}; numbers are wanted, and a std of 0 divides by nothing")
     if wishes.mean or wishes.std:
         mean, std = (
             _per_channel(wishes.mean or (0.0,), channels),

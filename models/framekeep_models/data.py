@@ -91,6 +91,8 @@ def read_csv(path: Path, positive: str | None = None) -> list[Picture]:
         raise DataError(f"{path}: not a CSV in UTF-8: {error}") from error
     if not rows or "file" not in rows[0] or "label" not in rows[0]:
         raise DataError(f"{path}: needs a header with at least the columns file,label")
+    if short := [row["file"] for row in rows if not row["file"] or row["label"] is None]:
+        raise DataError(f"{path}: the row of {short[0] or 'no file'!r} lacks its file or label; complete it")
     names = sorted({row["label"] for row in rows})
     return [
         Picture(
@@ -123,13 +125,13 @@ def read_coco(path: Path, category: int = 1, smallest: float = 0.005) -> list[Pi
                 width, height = sizes[mark["image_id"]]
                 x, y, w, h = mark["bbox"]
                 boxes[mark["image_id"]].append((x / width, y / height, w / width, h / height))
-        names = {image["id"]: image["file_name"] for image in coco["images"]}
+        names = {image["id"]: str(image["file_name"]) for image in coco["images"]}
         licences = {
             image["id"]: str(image.get("coco_license_id", image.get("license")) or "unknown")
             for image in coco["images"]
         }
         sources = {image["id"]: image.get("source") or path.parent.name for image in coco["images"]}
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, RecursionError) as error:
         raise DataError(f"{path}: not COCO annotations ({error!r}); needs images and annotations") from error
     split = path.stem.rpartition("_")[2] if "_" in path.stem else ""
     base = path.parent if (path.parent / next(iter(names.values()), "")).is_file() else path.parent / "images"
@@ -151,7 +153,10 @@ def largest_of(row: dict[str, str]) -> float | None:
     """From a column that says it, or else from the boxes; None where neither is there."""
     said = next((v for k, v in row.items() if k and k.startswith("largest_") and v), "")
     if said:
-        return float(said) or None
+        try:
+            return float(said) or None
+        except ValueError:
+            raise DataError(f"a largest object of {said!r}; a share of the picture is wanted") from None
     boxes = parse_boxes(row["boxes"]) if row.get("boxes") else ()
     return max((w * h for _, _, w, h in boxes), default=None)
 
@@ -159,7 +164,10 @@ def largest_of(row: dict[str, str]) -> float | None:
 def parse_boxes(text: str) -> tuple[Box, ...]:
     boxes = []
     for item in text.split(";"):
-        x, y, w, h = (float(v) for v in item.split(","))
+        try:
+            x, y, w, h = (float(v) for v in item.split(","))
+        except ValueError:
+            raise DataError(f"boxes {text!r}: write x,y,width,height of each, with ; between") from None
         boxes.append((x, y, w, h))
     return tuple(boxes)
 

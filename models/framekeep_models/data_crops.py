@@ -46,7 +46,12 @@ class Pool:
 
 
 def read_rgb(path: Path) -> U8:
-    data = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    # not cv2.imread: a name that is no text ends the process, and one of a missing file speaks by itself
+    try:
+        packed = np.frombuffer(path.read_bytes(), np.uint8)
+        data = cv2.imdecode(packed, cv2.IMREAD_COLOR) if packed.size else None
+    except (OSError, ValueError, cv2.error):
+        data = None
     if data is None:
         raise DataError(f"{path}: not a picture that can be read; remove its row or mend the file")
     return np.asarray(cv2.cvtColor(data, cv2.COLOR_BGR2RGB), np.uint8)

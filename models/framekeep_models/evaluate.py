@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from framekeep_ground.output import replacing
 
 from framekeep_models.data import DataError, Picture, read_pictures, select
 from framekeep_models.data_crops import read_rgb
@@ -73,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    check(args)
     pictures = read_pictures(args.data, args.positive)
     chosen = select(pictures, args.split)[: args.limit]
     if not chosen:
@@ -81,11 +83,19 @@ def run(args: argparse.Namespace) -> int:
             f"{args.data}: no pictures in split {args.split!r}; it has {', '.join(splits) or 'none'}"
         )
     model = FlightModel(args.model, args.class_index)
-    if model.is_grid and any(p.boxes is not None for p in chosen):
+    scenes = model.is_grid and any(p.boxes is not None for p in chosen)
+    for name in ("tiles", "peer") if not scenes else ("by", "compare", "tune_split"):
+        if getattr(args, name):
+            kind = "a grid on pictures with boxes" if not scenes else "a class of whole pictures"
+            raise DataError(f"--{name.replace('_', '-')}: is for {kind}; leave it out")
+    if scenes:
         return run_scenes(args, model, chosen)
+    other = FlightModel(args.compare, args.class_index) if args.compare else None
     threshold = model.threshold if args.threshold is None else args.threshold
     if args.tune_split:
         tuning = select(pictures, args.tune_split)
+        if len({picture.label for picture in tuning}) < 2:
+            raise DataError(f"--tune-split {args.tune_split}: has not pictures of both classes; name another")
         threshold = best_threshold(labels_of(tuning), scores_of(model, tuning, args.json))
     result = scores_of(model, chosen, args.json)
     report: dict[str, Any] = {
@@ -97,8 +107,7 @@ def run(args: argparse.Namespace) -> int:
     report |= clustered(chosen, labels_of(chosen), result, threshold)
     for field in args.by:
         report[f"by_{field}"] = by_group(chosen, labels_of(chosen), result, threshold, field)
-    if args.compare:
-        other = FlightModel(args.compare, args.class_index)
+    if other is not None:
         theirs = scores_of(other, chosen, args.json)
         report["compare"] = {
             "model": args.compare.name,
@@ -109,6 +118,19 @@ def run(args: argparse.Namespace) -> int:
         contact_sheet(args.sheet, chosen, result, threshold)
     print(json.dumps(plain(report)) if args.json else table(report))
     return 0
+
+
+TILES_MAX = 64  # across and down; beyond it no part of a picture is left to look at
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse what no figure could come of, before any picture is looked at."""
+    if args.limit is not None and args.limit < 1:
+        raise DataError(f"--limit {args.limit}: allowed are whole numbers from 1")
+    if args.threshold is not None and not 0 <= args.threshold <= 255:
+        raise DataError(f"--threshold {args.threshold:g}: allowed are 0..255")
+    if args.tiles is not None and not 1 <= args.tiles <= TILES_MAX:
+        raise DataError(f"--tiles {args.tiles}: allowed are 1..{TILES_MAX}")
 
 
 def run_scenes(args: argparse.Namespace, model: FlightModel, pictures: Sequence[Picture]) -> int:
@@ -252,5 +274,6 @@ def contact_sheet(
         framed.paste(tile, (4, 4))
         ImageDraw.Draw(framed).text((8, 6), f"{scores[index]:.0f}", fill="yellow")
         sheet.paste(framed, (place % 10 * 110 + 1, place // 10 * 110 + 1))
-    sheet.save(path)
+    with replacing(path, "wb") as file:
+        sheet.save(file, "PNG")
     print(f"{path}: the worst {len(worst)} of {len(wrong)} mistakes", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from framekeep_ground.output import replacing
 from PIL import Image, ImageDraw
 
 from framekeep_models.data import Picture
@@ -29,7 +30,8 @@ def scene_sheet(
     sheet = Image.new("RGB", (COLUMNS * step, max(1, -(-len(wrong) // COLUMNS)) * step), "white")
     for place, (_, image) in enumerate(wrong):
         sheet.paste(image, (place % COLUMNS * step, place // COLUMNS * step))
-    sheet.save(path)
+    with replacing(path, "wb") as file:
+        sheet.save(file, "PNG")
     return len(wrong)
 
 

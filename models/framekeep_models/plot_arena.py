@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib
+from framekeep_ground.output import replacing
 
 from framekeep_models.image_reader import ImageInfo, alive
 
@@ -39,5 +40,6 @@ def plot_arena(info: ImageInfo, path: Path) -> None:
     axes.set_xlabel("operator")
     axes.set_ylabel("byte of the arena")
     axes.set_title(f"model {info.header['model_id'].hex()}: {info.header['arena_size']:,} bytes of tensors")
-    figure.savefig(path, dpi=120, format="png")
+    with replacing(path, "wb") as file:
+        figure.savefig(file, dpi=120, format="png")
     plt.close(figure)

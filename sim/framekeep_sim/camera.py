@@ -13,6 +13,7 @@ from framekeep_sim.mission import Camera, Fit, PixelFormat
 
 Bytes = npt.NDArray[np.uint8]
 BAND = 64  # rows converted at a time
+THIN = 32  # a picture so many times longer than the frame is cut to its middle before it is resized
 
 
 def to_frame(picture: Image.Image, camera: Camera) -> bytes:
@@ -34,6 +35,8 @@ def fit(picture: Image.Image, camera: Camera) -> Image.Image:
         inner = (camera.width, max(1, (high * camera.width + wide // 2) // wide))
     else:
         inner = (max(1, (wide * camera.height + high // 2) // high), camera.height)
+    if inner[0] * inner[1] > THIN * size[0] * size[1]:
+        return ImageOps.fit(picture, size, Image.Resampling.BILINEAR)  # whole it would take gigabytes
     picture = picture.resize(inner, Image.Resampling.BILINEAR)
     left, top = (camera.width - inner[0]) // 2, (camera.height - inner[1]) // 2
     frame = Image.new("RGB", size)

@@ -1,11 +1,10 @@
 """fk-sim: a mission on a desk."""
 
 import argparse
-import os
 import sys
 from importlib import import_module
-from typing import NoReturn
 
+from framekeep_ground.shell import Parser, guarded
 from framekeep_onboard import FkError
 
 from framekeep_sim.errors import UserError
@@ -79,19 +78,15 @@ is built in flies from every reset; another can be uploaded and holds until the 
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"fk-sim: {message}; see {self.prog} --help\n")
-
-
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status: 0, 1 for a failed check, 2 for bad input."""
     arguments = sys.argv[1:] if argv is None else argv
-    parser = _Parser(
-        prog="fk-sim", description="A mission on a desk: image datasets through the flight code."
-    )
+    stopped = "stopped; nothing was written"
+    return guarded("fk-sim", lambda: _run(arguments), wrong=(UserError, FkError), stopped=stopped)
+
+
+def _run(arguments: list[str]) -> int:
+    parser = Parser(prog="fk-sim", description="A mission on a desk: image datasets through the flight code.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, brief, description, examples) in COMMANDS.items():
         sub = commands.add_parser(
@@ -104,19 +99,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments[:1] == [name]:  # imported only when wanted: --help stays quick
             import_module(module).add_arguments(sub)
     args = parser.parse_args(arguments)
-    try:
-        return int(import_module(COMMANDS[args.command][0]).run(args))
-    except (UserError, FkError) as error:
-        print(f"fk-sim: {error}", file=sys.stderr)
-    except BrokenPipeError:  # the reader of our output has left: nothing more to say to it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"fk-sim: {where}{error.strerror or error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("fk-sim: stopped; nothing was written", file=sys.stderr)
-        return 130
-    return 2
+    return int(import_module(COMMANDS[args.command][0]).run(args))
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ def _coco(path: Path) -> Dataset:
             if not row.get("iscrowd") and row["image_id"] in found:
                 found[row["image_id"]].add(names.get(row["category_id"], str(row["category_id"])))
         files = [(row["id"], str(row["file_name"])) for row in whole["images"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(
             f"{path}: not COCO JSON ({what}); images, annotations and categories are wanted"

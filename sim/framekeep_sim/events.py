@@ -1,6 +1,7 @@
 """A dataset as the events of a flight: frames at their times, passes of the link between them."""
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +16,9 @@ from framekeep_ground.formats import (
     ThumbnailPacket,
     TmHeader,
 )
+from framekeep_ground.shell import printable
 from framekeep_onboard.events import Command, Event, Frame, Pass
+from PIL import Image
 
 from framekeep_sim.camera import to_frame
 from framekeep_sim.dataset import Dataset, Item, Labels
@@ -66,14 +69,15 @@ class Flight:
         window = records_held(self.mission.store, every)
         waiting = 0
         for index, (item, frame) in enumerate(self._decoded()):
+            name = printable(item.name)
             if isinstance(frame, str):
-                self.skipped.append((item.name, frame))
+                self.skipped.append((name, frame))
                 continue
             after = item.time if item.time is not None else len(self.shots) * camera.cadence
             time = camera.time(Fraction(after))
             while uplinks and uplinks[0].after <= len(self.shots):
                 yield from map(Command, uplinks.popleft().packets)
-            self.shots.append(Shot(index, item.name, item.labels, time))
+            self.shots.append(Shot(index, name, item.labels, time))
             yield Frame(frame, time)
             waiting += 1
             if link.pass_every and len(self.shots) % link.pass_every == 0:
@@ -92,7 +96,8 @@ class Flight:
         """Each item with its frame buffer or what is wrong, in order, decoded some way ahead."""
         ahead: deque[tuple[Item, Future[bytes | str]]] = deque()
         most = max(1, min(4 * self.jobs, AHEAD_BYTES // self.mission.camera.frame_bytes))
-        with ThreadPoolExecutor(self.jobs) as pool:
+        with warnings.catch_warnings(), ThreadPoolExecutor(self.jobs) as pool:
+            warnings.filterwarnings("ignore", module=r"PIL\.")  # a picture is taken or skipped: no third way
             try:
                 for item in self.dataset:
                     ahead.append((item, pool.submit(self._take, item)))
@@ -142,6 +147,8 @@ def picture_error(error: Exception) -> str:
         return "no such file"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; cut it into parts"
     text = " ".join(str(error).split())
     if text.startswith("cannot identify image file"):
         return "not a picture that Pillow knows"

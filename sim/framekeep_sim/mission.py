@@ -29,6 +29,7 @@ from framekeep_ground.formats import (
     StoreExtent,
     StoreMeta,
 )
+from framekeep_ground.shell import printable
 
 from framekeep_sim.errors import UserError
 from framekeep_sim.toml_reader import Table, closest, read
@@ -311,10 +312,10 @@ def _start(table: Table) -> datetime:
         value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
         raise table.fail("start", f" = {value}; write a time in UTC as 2026-06-01T10:30:00Z, without quotes")
-    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    if not EPOCH <= value < datetime(2100, 1, 1, tzinfo=UTC):
+    aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    if not EPOCH <= aware < datetime(2100, 1, 1, tzinfo=UTC):
         raise table.fail("start", f" = {value.isoformat()}; allowed are the years 2000..2099")
-    return value
+    return aware.astimezone(UTC)
 
 
 def _rect(table: Table, name: str, value: Any, width: int, height: int) -> Rect:
@@ -358,6 +359,13 @@ def _masks(table: Table, pixel_format: PixelFormat, width: int, height: int) -> 
         ]
     table.done()
     return tuple(masks)
+
+
+def _model_file(table: Table) -> str:
+    name = table.text("file")
+    if not name or "\0" in name:
+        raise table.fail("file", f' = "{printable(name)}"; name a .fkm or .tflite')
+    return name
 
 
 def _camera(table: Table, privacy: Table) -> Camera:
@@ -536,7 +544,7 @@ def load(path: Path) -> Mission:
     description = top.text("description", "")
     camera = _camera(top.table("camera", required=True), top.table("privacy"))
     model = top.table("model", required=True)
-    model_file = path.parent / model.text("file")
+    model_file = path.parent / _model_file(model)
     model.done()
     classes, lines = _trigger(top.table("trigger", required=True))
     codec = _codec(top.table("codec"), camera)

@@ -43,6 +43,9 @@ def load(path: Path, target: str = "host") -> FlightModel:
         data = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such model; name a .fkm or .tflite with --model") from None
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+        raise UserError(f"{path}: {problem}; name a .fkm or .tflite with --model") from None
     if path.suffix.lower() == ".tflite":
         data = _compiled(path, target)
     return describe(path, data)

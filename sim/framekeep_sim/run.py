@@ -189,7 +189,7 @@ def write(folder: Path, done: Run) -> None:
     (folder / "flash.bin").write_bytes(done.played.flash)
     (folder / "downlink.bin").write_bytes(done.played.downlink)
     _write_decisions(folder / "decisions.csv", done)
-    (folder / "report.html").write_text(render(done), "utf-8")
+    (folder / "report.html").write_text(render(done), "utf-8", "backslashreplace")
     (folder / SUMMARY).write_text(json.dumps(done.summary(), indent=2) + "\n", "utf-8")
 
 
@@ -200,7 +200,7 @@ COLUMNS = (
 
 
 def _write_decisions(path: Path, done: Run) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
         for shot, d in zip(done.shots, done.played.decisions, strict=True):

@@ -168,7 +168,7 @@ class Table:
 def read(path: Path) -> Table:
     """The whole file as a table."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text in UTF-8 (byte {error.start}); is it a mission?") from None
     except OSError as error:
@@ -183,4 +183,7 @@ def read(path: Path) -> Table:
         raise UserError(
             f"{path}:{line}: not TOML: {problem[:1].lower()}{problem[1:]}; correct this line"
         ) from None
+    except (ValueError, RecursionError) as error:  # numbers or nesting beyond what Python takes
+        problem = "nested too deep" if isinstance(error, RecursionError) else "a number of too many digits"
+        raise UserError(f"{path}: {problem}; is it a mission?") from None
     return Table(path, values, key_lines(text))

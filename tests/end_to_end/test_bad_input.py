@@ -1,5 +1,7 @@
 """What a user can get wrong: one clear line, the right exit status, nothing half-written, no traceback."""
 
+import csv
+import os
 import resource
 import subprocess
 import sys
@@ -75,6 +77,56 @@ def test_a_class_that_the_model_does_not_have(capfd, pictures, tmp_path) -> None
     mission.write_text(text, "utf-8")
     line = refused(capfd, tmp_path / "o", *run(pictures, mission=mission))
     assert 'prson is no class of the model; did you mean "person"?' in line
+
+
+def with_line(tmp_path: Path, old: str, new: str) -> Path:
+    text = MISSION.read_text("utf-8").replace("../models", str(ROOT / "models"))
+    assert old in text
+    mission = tmp_path / "m.toml"
+    mission.write_text(text.replace(old, new, 1), "utf-8")
+    return mission
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("width = 160 ", f"width = {'9' * 5000} ", "a number of too many digits"),
+        ("width = 160 ", f"width = {'[' * 20_000} ", "nested too deep"),
+        ("start = 2026-06-01T21:00:00Z", "start = 0001-01-01T00:00:00+23:59", "the years 2000..2099"),
+        ("start = 2026-06-01T21:00:00Z", "start = 9999-12-31T23:59:59-23:59", "the years 2000..2099"),
+        ('file = "', 'file = "\\u0000', "name a .fkm or .tflite"),
+        ('file = "', 'file = "" # "', 'model.file = ""; name a .fkm or .tflite'),
+        ('file = "', 'file = "." # "', "is a directory; name a .fkm or .tflite"),
+    ],
+)
+def test_a_mission_beyond_reason_is_one_line(capfd, pictures, tmp_path, change) -> None:
+    old, new, says = change
+    line = refused(capfd, tmp_path / "o", *run(pictures, mission=with_line(tmp_path, old, new)))
+    assert says in line
+
+
+def test_a_mission_may_begin_with_a_byte_order_mark(pictures, tmp_path) -> None:
+    mission = with_line(tmp_path, 'name = "', '\ufeffname = "')
+    text = mission.read_text("utf-8")
+    mission.write_text("\ufeff" + text.replace("\ufeff", ""), "utf-8")
+    assert main([*run(pictures, mission=mission), "--out", str(tmp_path / "o")]) == 0
+
+
+def test_names_that_are_no_text_come_through(capfd, pictures, tmp_path) -> None:
+    folder = pictures / os.fsdecode(b"labe\xffl")
+    folder.mkdir()
+    for name in (b"no\xfftext.png", b"two\nlines.png"):
+        (pictures / "good0.png").rename(folder / os.fsdecode(name))
+        Image.linear_gradient("L").save(pictures / "good0.png")
+    (pictures / os.fsdecode(b"bad\xff\n.png")).write_bytes(b"")
+    out = tmp_path / os.fsdecode(b"out\xff")
+    assert main([*run(pictures), "--out", str(out)]) == 0
+    said = capfd.readouterr()
+    assert "fk-sim: bad\\udcff\\n.png: the file is empty; skipped" in said.err
+    with (out / "decisions.csv").open(encoding="utf-8", newline="") as file:
+        names = {row["file"] for row in csv.DictReader(file)}
+    assert {"labe\\udcffl/no\\udcfftext.png", "labe\\udcffl/two\\nlines.png"} <= names
+    assert (out / "report.html").read_text("utf-8")
 
 
 def damaged(tmp_path: Path, kind: str) -> Path:

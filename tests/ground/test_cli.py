@@ -299,6 +299,35 @@ def test_a_wrong_command_line_is_one_line(arguments: list[str], capsys: pytest.C
     assert "--help" in one_line(capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e300"])
+def test_a_time_that_cannot_be_waited_is_refused(
+    seconds: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["decode", "udp://127.0.0.1:1", "--timeout", seconds, "--out", str(tmp_path / "o")]) == 2
+    assert "--timeout" in one_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("source", ["udp://[::1", "udp://:0", "tcp://", "udp://x:99999"])
+def test_an_address_that_is_none_is_one_line(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["decode", source, "--timeout", "1", "--out", str(tmp_path / "o")]) == 2
+    assert source in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_file_may_be_called_like_half_an_address(tmp_path: Path, downlink: Path) -> None:
+    place = tmp_path / "http:" / "[x"
+    place.parent.mkdir()
+    place.write_bytes(downlink.read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-m", "framekeep_ground.cli", "decode", "http://[x", "--out", "o"],
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0
+
+
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["decode", "--help"])

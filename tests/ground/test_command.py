@@ -111,6 +111,7 @@ def test_without_a_file_the_packets_are_hex_or_json(capsys: pytest.CaptureFixtur
         (["ping", "--apid", "2047"], "no APID"),
         (["ping", "--sequence", "16384"], "no sequence"),
         (["reboot"], "invalid choice"),
+        (["policy", "."], "is a folder"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(
@@ -129,7 +130,7 @@ def test_what_makes_no_sense_is_one_line(
     assert not path.exists()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"resend": 5}', '{"resend": [5]}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"resend": 5}', '{"resend": [5]}', "[" * 100_000])
 def test_a_folder_that_decode_did_not_write_is_one_line(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,3 +147,9 @@ def test_a_file_of_commands_that_is_cut_is_no_file_of_commands(tmp_path: Path) -
     for cut in set(range(len(data))) - whole:
         with pytest.raises(ValueError, match="no whole packet"):
             command.split(data[:cut])
+
+
+def test_packets_and_json_do_not_share_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["command", "ping", "-o", "-", "--json"]) == 2
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)

@@ -332,6 +332,8 @@ def test_a_foreign_image_is_one_line_and_writes_nothing(
         ["--segment-size", "4096", "--program-unit", "0"],
         ["--program-unit", "8"],
         ["--chip", "nor", "--segment-size", "4096"],
+        ["--offset", "-1"],
+        ["--offset", "1000000000000"],
     ],
 )
 def test_wrong_options_are_one_line(

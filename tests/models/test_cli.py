@@ -140,6 +140,11 @@ def test_a_wrong_option_is_one_line_that_names_the_help(words: list[str], capsys
         (["--threshold", "nan"], "a threshold of nan; allowed are 0..1"),
         (["--range", "1", "1"], "a range from 1 to 1"),
         (["--range", "0", "nan"], "a range from 0 to nan"),
+        (["--mean", "nan"], "mean and std of nan"),
+        (["--mean", "0", "--std", "inf"], "mean and std of 0, inf"),
+        (["--mean", "0", "--std", "0"], "mean and std of 0, 0"),
+        (["--mean", "0", "--range", "0", "1"], "--range beside --mean"),
+        (["--labels", "x" * 5000], "1 labels for 2 classes"),
     ],
 )
 def test_a_wish_that_means_nothing_is_refused(
@@ -187,6 +192,29 @@ def test_a_wrong_number_of_labels_is_refused(tflite: Path, tmp_path: Path, capsy
     command = ["compile", str(tflite), "-o", str(tmp_path / "o.fkm"), "--labels", "a,b,c"]
     assert main(command) == 2
     assert "3 labels for 2 classes" in capsys.readouterr().err
+
+
+def test_a_file_of_labels_that_is_no_text_is_refused(tflite: Path, tmp_path: Path, capsys) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_bytes(b"none\n\xff\n")
+    assert main(["compile", str(tflite), "-o", str(tmp_path / "o.fkm"), "--labels", str(labels)]) == 2
+    error = capsys.readouterr().err
+    assert f"{labels}: not a text in UTF-8" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", [".", "net.tflite/arena.png"])
+def test_a_picture_of_the_arena_that_cannot_be_written_is_one_line(
+    place: str, tflite: Path, tmp_path: Path, capsys
+) -> None:
+    out = tmp_path / "net.fkm"
+    assert main(["compile", str(tflite), "-o", str(out)]) == 0
+    before = sorted(tmp_path.iterdir())
+    assert main(["info", str(out), "--plot", str(tmp_path / place)]) == 2
+    error = capsys.readouterr().err
+    assert "cannot be written" in error
+    assert error.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_full_disk_leaves_no_half_image(tflite: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`fk-models eval` as a user runs it: pictures in, one JSON object or a table out, one line for a mistake."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,12 @@ def test_what_cannot_be_measured_is_a_dash(photographs: Path, capsys: pytest.Cap
         (["MODEL", "--data", "DATA", "--class-index", "7"], "has classes 0..1"),
         (["DATA/person/astronaut.png", "--data", "DATA"], "not a model image"),
         (["MODEL", "--data", "DATA/person/astronaut.png"], "astronaut.png: not a CSV in UTF-8"),
+        (["MODEL", "--data", "DATA", "--limit", "-1"], "--limit -1: allowed are"),
+        (["MODEL", "--data", "DATA", "--threshold", "nan"], "--threshold nan: allowed are 0..255"),
+        (["MODEL", "--data", "DATA", "--tiles", "-1"], "--tiles -1: allowed are"),
+        (["MODEL", "--data", "DATA", "--tiles", "2"], "--tiles: is for a grid"),
+        (["MODEL", "--data", "DATA", "--tune-split", "val"], "--tune-split val: has not pictures of both"),
+        (["MODEL", "--data", "DATA", "--compare", "nowhere.fkm"], "nowhere.fkm: cannot be read"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(
@@ -109,8 +116,9 @@ def test_bad_input_is_one_line_and_status_2(
         ' "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]}]}',
         '{"images": [{"id": 1, "file_name": "a", "width": 9, "height": 9}],'
         ' "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0]}]}',
+        "[" * 100_000,
     ],
-    ids=["no text", "a picture without size", "half a box"],
+    ids=["no text", "a picture without size", "half a box", "nested too deep"],
 )
 def test_annotations_that_are_none_are_refused_in_one_line(
     tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
@@ -121,3 +129,43 @@ def test_annotations_that_are_none_are_refused_in_one_line(
     error = capsys.readouterr().err
     assert error.startswith(f"fk-models: {data}: not COCO annotations")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("a.png\n", "the row of 'a.png' lacks its file or label"),
+        (",person\n", "the row of 'no file' lacks its file or label"),
+        ("a.png,person,1;2\n", "boxes '1;2': write x,y,width,height"),
+    ],
+)
+def test_a_row_that_says_too_little_is_refused_in_one_line(
+    rows: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "labels.csv"
+    data.write_text("file,label,boxes\nb.png,no_person,\n" + rows)
+    assert main(["eval", str(PERSON), "--data", str(data)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_picture_whose_name_is_no_text_is_read(photographs: Path, tmp_path: Path) -> None:
+    for label in ("person", "no_person"):
+        (tmp_path / label).mkdir()
+        source = sorted((photographs / label).glob("*.jpg"))[0]
+        (tmp_path / label / os.fsdecode(b"n\xff.jpg")).write_bytes(source.read_bytes())
+    assert main(["eval", str(PERSON), "--data", str(tmp_path), "--json"]) == 0
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xd8\xff\xe0 no picture"])
+def test_a_picture_that_cannot_be_read_is_named(
+    content: bytes | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "labels.csv").write_text("file,label\na.jpg,person\n")
+    if content is not None:
+        (tmp_path / "a.jpg").write_bytes(content)
+    assert main(["eval", str(PERSON), "--data", str(tmp_path), "--json"]) == 2
+    assert capfd.readouterr().err == (
+        f"fk-models: {tmp_path / 'a.jpg'}: not a picture that can be read; remove its row or mend the file\n"
+    )

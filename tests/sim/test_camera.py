@@ -63,6 +63,24 @@ def test_crop_fills_the_frame_and_keeps_the_shape() -> None:
     assert (seen == 255).all()
 
 
+@pytest.mark.parametrize("size", [(65535, 2), (2, 65535)])
+def test_a_picture_as_thin_as_a_hair_is_cut_before_it_is_enlarged(size, monkeypatch) -> None:
+    middle = tuple(side // 2 for side in size)
+    picture = Image.new("RGB", size, "blue")
+    picture.paste("red", (middle[0] - 8, middle[1] - 8, middle[0] + 8, middle[1] + 8))
+    made = []
+    resize = Image.Image.resize
+
+    def watched(self, size, *more, **named):
+        made.append(size[0] * size[1])
+        return resize(self, size, *more, **named)
+
+    monkeypatch.setattr(Image.Image, "resize", watched)
+    seen = np.asarray(fit(picture, camera(PixelFormat.RGB888, Fit.CROP)))
+    assert (seen == (255, 0, 0)).all()  # two or three pixels' length of the middle fills the frame
+    assert max(made) == 64 * 48
+
+
 def test_stretch_shows_all_and_fills_the_frame() -> None:
     halves = Image.new("RGB", (100, 10), "white")
     halves.paste("black", (0, 0, 50, 10))

@@ -113,6 +113,7 @@ def test_pictures_are_not_opened_before_their_turn(tmp_path: Path) -> None:
         ("d.csv", "", "no column `file`"),
         ("a.json", "{", "not COCO JSON"),
         ("b.json", "[]", "not COCO JSON"),
+        ("c.json", "[" * 100_000, "not COCO JSON"),
         ("c.json", '{"images": [], "annotations": []}', "no 'categories'"),
         ("a.mp4", "no video", "OpenCV cannot read it as a video"),
         ("a.txt", "x", ".txt is no kind of dataset"),
