@@ -16,7 +16,7 @@ from framekeep_ground.jpeg_repair import Area
 from framekeep_ground.judge import Judged
 
 THUMBNAIL = 240  # pixels, longer side
-CLOSE_UP = 400  # of a picture with holes
+CLOSE_UP = 320  # of a pair
 PICTURES_MAX = 300  # on one page; the tables have all
 PAIRS_MAX = 60
 AUDIT_MAX = 600
@@ -212,7 +212,7 @@ def _figure(card: Card) -> str:
 
 def _holed(card: Card) -> str:
     said = f"<br><span class=warn>{card.judged.status} {html.escape(card.judged.shown)}</span>"
-    return f"<figure>{_linked(card, CLOSE_UP)}<figcaption>{_caption(card)}{said}</figcaption></figure>"
+    return f"<figure>{_linked(card, THUMBNAIL)}<figcaption>{_caption(card)}{said}</figcaption></figure>"
 
 
 def _pair(card: Card) -> str:

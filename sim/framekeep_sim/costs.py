@@ -70,13 +70,22 @@ def find(mission: Mission, model: FlightModel) -> Costs | None:
     path = place(mission)
     try:
         said: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        costs = Costs(**said | {"steps": tuple(Step(**step) for step in said["steps"])})
+        costs = Costs(**said | {"steps": tuple(map(_step, said["steps"]))})
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UserError(f"{path}: not written by fk-sim bench pipeline --record; remove it") from None
     same = costs.policy_sha256 == _policy(mission, model) and costs.model_id == model.id.hex()
     return costs if same else None
+
+
+def _step(said: dict[str, Any]) -> Step:
+    step = Step(**said)
+    if step.step not in STEPS or not all(
+        isinstance(count, int) for count in (step.times, step.instructions, step.modelled_cycles)
+    ):
+        raise ValueError(step)
+    return step
 
 
 def _policy(mission: Mission, model: FlightModel) -> str:

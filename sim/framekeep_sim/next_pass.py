@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from framekeep_ground import formats
 from framekeep_ground.codes import ERROR_TEXT, Error
 from framekeep_onboard import FkError
 from framekeep_onboard.events import Command, Pass
@@ -17,12 +18,13 @@ from framekeep_sim import model as models
 from framekeep_sim.charts import bytes_text
 from framekeep_sim.digest import sha256
 from framekeep_sim.errors import UserError
-from framekeep_sim.ground import receive
+from framekeep_sim.ground import MESSAGE_MODULO, receive
 from framekeep_sim.output import SUMMARY, whole_folder
 from framekeep_sim.play import flash_setup
 from framekeep_sim.run import telecommands
 
 BUDGET_MAX = 0xFFFFFFFF  # bytes
+NAMED_MOST = 10  # frames
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -72,7 +74,7 @@ def run(args: Namespace) -> int:
     policy = mission.policy(model.labels, model.thresholds_of(mission))
     try:
         camera = Pipeline(
-            policy, model.image, flash_setup(mission.store), flash=flash, resume=_counters(said["counters"])
+            policy, model.image, flash_setup(mission.store), flash=flash, resume=said["counters"]
         )
     except FkError as error:
         raise UserError(f"{args.before / 'flash.bin'}: does not fit the mission: {error}") from None
@@ -80,7 +82,7 @@ def run(args: Namespace) -> int:
     refused = [code for code in (camera.command(Command(packet)) for packet in packets) if code]
     downlink = b"".join(camera.downlink(Pass(args.budget)))
     camera.sync()
-    summary = _summary(said, camera, downlink) | {
+    summary = _summary(said, camera, downlink, _asked(packets)) | {
         "commands": len(packets),
         "commands_refused": len(refused),
         "refused": dict(Counter(Error(code).name for code in refused)),
@@ -106,22 +108,40 @@ def _left(folder: Path) -> tuple[dict[str, Any], bytes]:
         raise UserError(f"{folder}: no folder of fk-sim run; make one, or name another") from None
     except ValueError:
         said = None
-    needed = {"mission", "mission_sha256", "model", "model_id", "counters"}
-    if not isinstance(said, dict) or not needed <= said.keys():
+    needed = {"mission", "mission_sha256", "model", "model_id"}
+    counters = _counters(said)
+    if counters is None or not needed <= said.keys():
         raise UserError(f"{path}: not written by this fk-sim run; fly it again")
-    return said, flash
+    return said | {"counters": counters}, flash
 
 
-def _counters(said: Any) -> Counters:
-    return Counters(tuple(said["sequence"]), tuple(said["message"]))
+def _counters(said: Any) -> Counters | None:
+    """Those in a summary; None where it has none."""
+    try:
+        found = Counters(*(tuple(said["counters"][name]) for name in ("sequence", "message")))
+    except (KeyError, TypeError):
+        return None
+    counts = (*found.sequence, *found.message)
+    sound = all(isinstance(count, int) and 0 <= count < MESSAGE_MODULO for count in counts)
+    sizes = [len(found.sequence), len(found.message)]
+    return found if sound and sizes == [len(Counters().sequence), len(Counters().message)] else None
 
 
-def _summary(said: dict[str, Any], camera: Pipeline, downlink: bytes) -> dict[str, Any]:
+def _asked(packets: list[bytes]) -> set[int]:
+    """The frames of which something was asked for."""
+    subtype = formats.COMMANDS["resend"]
+    size = formats.TcHeader.sizeof() + formats.Resend.sizeof() + formats.PacketTrailer.sizeof()
+    asked = [p for p in packets if len(p) == size and formats.TcHeader.parse(p).subtype == subtype]
+    return {formats.Resend.parse(p[formats.TcHeader.sizeof() :]).frame_id for p in asked}
+
+
+def _summary(said: dict[str, Any], camera: Pipeline, downlink: bytes, asked: set[int]) -> dict[str, Any]:
     received = receive(downlink)
     flash = camera.flash()
     return {name: said[name] for name in ("mission", "mission_sha256", "model", "model_id")} | {
         "packets": received.packets,
         "pictures": len(received.pictures),
+        "waited": sorted(received.pictures.keys() - asked),
         "bytes_downlinked": len(downlink),
         "stored": camera.report()["frames"],
         "counters": asdict(camera.counters()),
@@ -138,4 +158,8 @@ def _tell(summary: dict[str, Any], out: Path) -> None:
         print(f"telecommands: {done} carried out{', ' + why if why else ''}")
     kinds = ", ".join(f"{count:,} {name}" for name, count in summary["packets"].items() if count)
     print(f"pass: {bytes_text(summary['bytes_downlinked'])}, packets: {kinds or 'none'}")
+    if summary["waited"]:
+        few = ", ".join(map(str, summary["waited"][:NAMED_MOST]))
+        more = ", ..." if len(summary["waited"]) > NAMED_MOST else ""
+        print(f"also whole: {len(summary['waited'])} frames that waited in flash ({few}{more})")
     print(f"downlink: {out / 'downlink.bin'}")

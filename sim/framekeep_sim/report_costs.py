@@ -60,9 +60,10 @@ def sentences(run: Run) -> list[str]:
     each = ", ".join(f"{name} {_count(step.instructions)}" for name, step in steps.items())
     seconds, share = busy(run, steps)
     return [
-        f"on a {MODELLED}, instructions each: {each} ({run.costs.command})",
+        f"on a {MODELLED}, instructions each: {each}",
         f"  all of this run {seconds:.1f} s at {CORE_HZ // 10**6} MHz, modelled"
-        + (f": busy {100 * share:.2g} % of the time" if share else ""),
+        + (f", {100 * share:.2g} % of its time" if share else "")
+        + f" ({run.costs.command})",
     ]
 
 

@@ -15,7 +15,7 @@ from framekeep_sim import model as models
 from framekeep_sim.cli import main as sim
 from framekeep_sim.dataset import load
 from framekeep_sim.events import Flight
-from framekeep_sim.ground import counters_after
+from framekeep_sim.ground import counters_after, receive
 from framekeep_sim.play import flash_setup
 
 from tests.reference.walk_packets import walk
@@ -112,9 +112,27 @@ def test_a_frame_that_is_gone_is_refused_and_the_report_says_so(
     assert sim(["pass", str(flown), "--mission", MISSION, "--uplink", str(up), "--out", str(out)]) == 0
     assert "1 carried out, 1 refused: no such frame or record" in capsys.readouterr().out
     assert summary_of(out)["refused"] == {"NOENT": 1}
+    assert not {3, 84} & set(summary_of(out)["waited"]), "what was asked for did not wait"
     assert ground(["decode", str(out / "downlink.bin"), "--out", str(tmp_path / "decoded")]) == 0
     with (tmp_path / "decoded" / "reports.csv").open(newline="") as file:
         assert [row["error"] for row in csv.DictReader(file)] == ["NOENT", "OK"]
+
+
+def test_a_frame_that_waited_comes_too_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "little.toml"
+    text = (ROOT / "missions" / "satellite.toml").read_text().replace("../models", str(ROOT / "models"))
+    plan.write_text(text.replace("last_pass_bytes = 0", "last_pass_bytes = 9000"))
+    run, out = tmp_path / "run", tmp_path / "next"
+    assert sim(["run", "demo", "--mission", str(plan), "--limit", "24", "--out", str(run)]) == 0
+    with (run / "decisions.csv").open(newline="") as file:
+        kept = {int(row["frame_id"]) for row in csv.DictReader(file) if row["reason"] == "KEPT"}
+    capsys.readouterr()
+    assert sim(["pass", str(run), "--mission", str(plan), "--out", str(out)]) == 0
+    waited = summary_of(out)["waited"]
+    assert set(waited) == kept - receive((run / "downlink.bin").read_bytes()).pictures.keys()
+    assert f"also whole: {len(waited)} frames that waited in flash ({waited[0]}" in capsys.readouterr().out
 
 
 def test_a_pass_carries_no_more_than_its_budget(
@@ -144,6 +162,10 @@ def test_a_pass_carries_no_more_than_its_budget(
         ({"flash": b""}, "flash.bin: does not fit the mission"),
         ({"summary": b"{}"}, "summary.json: not written by this fk-sim run"),
         ({"summary": b"\xff"}, "summary.json: not written by this fk-sim run"),
+        ({"summary": b"7"}, "summary.json: not written by this fk-sim run"),
+        ({"counters": {"sequence": [0, 0], "message": [0, 0, 0, 0, -1]}}, "not written by this fk-sim run"),
+        ({"counters": {"sequence": [0], "message": [0, 0, 0, 0, 0]}}, "not written by this fk-sim run"),
+        ({"counters": {"sequence": "00", "message": [0, 0, 0, 0, 0]}}, "not written by this fk-sim run"),
         ({"out": "run"}, "holds the pass before; name another folder"),
     ],
 )
@@ -157,6 +179,9 @@ def test_what_makes_no_sense_is_one_line(
     for name, file in (("flash", "flash.bin"), ("summary", "summary.json")):
         if name in changed:
             (run / file).write_bytes(changed[name])
+    if "counters" in changed:
+        said = summary_of(run) | {"counters": changed["counters"]}
+        (run / "summary.json").write_text(json.dumps(said))
     words = ["pass", str(tmp_path / changed.get("run", "run"))]
     words += ["--mission", str(ROOT / "missions" / changed.get("mission", "satellite.toml"))]
     if "model" in changed:
@@ -170,7 +195,7 @@ def test_what_makes_no_sense_is_one_line(
         status = sim([*words, "--out", str(tmp_path / changed.get("out", "next"))])
     except SystemExit as stop:
         status = int(str(stop.code))
-    said = capsys.readouterr().err
-    assert (status, said.count("\n")) == (2, 1), said
-    assert says in said
+    error = capsys.readouterr().err
+    assert (status, error.count("\n")) == (2, 1), error
+    assert says in error
     assert sorted(tmp_path.rglob("*")) == before

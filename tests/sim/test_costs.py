@@ -57,7 +57,18 @@ def test_what_was_measured_is_found_again(copied: Path) -> None:
     assert (found.command, found.of("qemu-m7"), found.of("qemu-m4")) == ("measured so", {"store": step}, {})
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"steps": 1}', '{"steps": [{}]}'])
+STEP = {"target": "qemu-m4", "step": "store", "times": 1, "instructions": 2, "modelled_cycles": 3}
+FILE = {"command": "so", "policy_sha256": "", "model_id": "", "steps": [STEP]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{}", '{"steps": 1}', '{"steps": [{}]}'),
+        json.dumps(FILE | {"steps": [STEP | {"step": "dance"}]}),
+        json.dumps(FILE | {"steps": [STEP | {"modelled_cycles": "3"}]}),
+    ],
+)
 def test_a_file_of_costs_that_is_none_is_one_line(
     text: str, copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
