@@ -33,6 +33,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Measure, then print one table or one JSON object."""
+    if args.record and args.stage != "pipeline":
+        raise UserError(f"bench {args.stage} takes no --record; it goes with pipeline")
     report = _MEASURE[args.stage](args)
     if args.json:
         print(json.dumps(report))

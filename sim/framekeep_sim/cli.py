@@ -72,8 +72,10 @@ is built in flies from every reset; another can be uploaded and holds until the 
         "framekeep_sim.bench",
         "instructions, cycles, time, RAM and flash of each stage",
         "Measures the flight code on each QEMU core and on the host, and prints one table.",
-        """example:
-  fk-sim bench nn models/trained/person_96.tflite --layers""",
+        """examples:
+  fk-sim bench nn models/trained/person_96.tflite --layers
+  fk-sim bench pipeline --mission missions/security.toml             each step of a frame
+  fk-sim bench pipeline --mission missions/security.toml --record    and fk-sim run shows it""",
     ),
 }
 

@@ -82,6 +82,7 @@ def test_a_whole_frame_costs_more_than_its_network(capsys: pytest.CaptureFixture
     [
         (("nn",), "name one or more .tflite files"),
         (("codec", "x.tflite"), "takes no models"),
+        (("codec", "--record"), "takes no --record"),
         (("pipeline",), "--mission"),
     ],
 )
