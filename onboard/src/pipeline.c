@@ -299,7 +299,7 @@ static int next_record(void *ctx, uint8_t *out)
         }
         int size = fk_record_size(p->unsent[0]);
         if (size < 0 || n - 1 < size) {
-            return FK_ERR_VERSION; /* not written by this build */
+            return FK_ERR_VERSION; /* not written by this build: the next call passes it over */
         }
         p->unsent_at = 1;
         p->unsent_fill = (uint16_t)(n - (n - 1) % size);
@@ -437,6 +437,9 @@ static int check(const fk_pipeline *p, const fk_policy *policy)
 {
     const fk_model *model = &p->model;
 
+    if (p->work == NULL || (uintptr_t)p->work % FK_PIPELINE_ALIGN != 0) {
+        return FK_ERR_INVAL;
+    }
     if (model->width == 0 || model->class_count > FK_PIPELINE_CLASSES_MAX ||
         fk_camera_scale_scratch_words(model->width, model->channels) > FK_PIPELINE_SCALE_WORDS) {
         return FK_ERR_UNSUPPORTED;

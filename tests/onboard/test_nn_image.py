@@ -5,8 +5,8 @@ import zlib
 
 import numpy as np
 import pytest
-from framekeep_ground.model_image import FkmHeader
-from framekeep_models.compile import compile_model
+from framekeep_ground.model_image import FkmHeader, FkmTensor, FkmWindow
+from framekeep_models.compile import Options, compile_model
 from framekeep_models.contract import Wishes
 from framekeep_onboard import FkError, Model
 from framekeep_onboard._fk import ffi, lib
@@ -67,6 +67,25 @@ def test_a_tensor_beyond_the_arena_is_refused_though_the_crcs_are_right(image: b
     assert (
         load(resealed(image, header.tensors, struct.pack("<I", header.arena_size - 8))) == lib.FK_ERR_CORRUPT
     )
+
+
+def test_a_streamed_input_beyond_32_bits_is_refused() -> None:
+    image = compile_model(mobile_net(), Wishes(picture=False), Options(arena=1050)).image
+    header = FkmHeader.parse(image)
+    assert header.stream_count > 0
+    window = FkmWindow.parse(image[header.operators :])
+    rows, width, height = 3, 21846, 65535  # 65535 rows of 65538 bytes: 2^32 and 65534
+    assert (height * width * window.in_c) % (1 << 32) < 1 << 16
+    tensor = header.tensors + window.op.input * FkmTensor.sizeof()
+    band = FkmTensor.parse(image[tensor:])
+    larger = FkmHeader.build(header | {"arena_size": 1 << 18})
+    changed = resealed(image, 0, larger)
+    changed = resealed(changed, tensor, FkmTensor.build(band | {"size": rows * width * window.in_c}))
+    changed = resealed(changed, header.tops, struct.pack("<I", 1 << 18) * header.stream_count)
+    whole = FkmWindow.build(window | {"in_h": height, "in_w": width})
+    assert load(resealed(changed, header.operators, whole)) == lib.FK_ERR_CORRUPT
+    fewer = FkmWindow.build(window | {"in_h": height // 8, "in_w": width})
+    assert load(resealed(changed, header.operators, fewer)) == 0  # half a gigabyte is counted as it is
 
 
 def test_a_misaligned_image_or_arena_is_refused(image: bytes) -> None:

@@ -16,7 +16,8 @@ from framekeep_ground.formats import (
     ThumbnailPacket,
     TmHeader,
 )
-from framekeep_onboard import ErrorCode, FkError, Frame, Pass, Pipeline, Reason, imaging
+from framekeep_onboard import ErrorCode, FkError, Frame, Pass, Pipeline, Reason, check, imaging
+from framekeep_onboard._fk import ffi, lib
 from framekeep_onboard.pipeline import Decision
 from framekeep_onboard.targets import FlashSetup
 from framekeep_sim import dataset, mission, model
@@ -302,6 +303,36 @@ def test_a_pass_keeps_to_its_budget_and_the_next_goes_on(flown: tuple[bytes, byt
         assert sum(map(len, part)) <= 3000
         bit_by_bit += part
     assert bit_by_bit == at_once
+
+
+@pytest.mark.parametrize("record", [b"\x63" + bytes(37), b"\x01" + bytes(37)], ids=["unknown", "short"])
+def test_a_record_of_another_build_is_not_in_the_way_for_ever(
+    record: bytes, flown: tuple[bytes, bytes, list[Frame]]
+) -> None:
+    policy, image, frames = flown
+    pipeline = Pipeline(policy, image, LARGE)
+    store = ffi.addressof(pipeline._pipeline.store)
+    check(lib.fk_store_log_append(store, record, len(record)))
+    ids = [pipeline.frame(frame).frame_id for frame in frames[:12]]
+    pipeline.sync()
+    packet = ffi.new("uint8_t[]", 4096)
+    sent, refused = [], 0
+    while size := lib.fk_pipeline_downlink(pipeline._pipeline, packet, len(packet)):
+        if size > 0 and TmHeader.parse(data := bytes(ffi.buffer(packet, size))).subtype == 1:
+            sent.append(DecisionPacket.parse(data).data.frame_id)
+        refused += size < 0
+        assert refused < 2
+    assert sent == ids
+
+
+@pytest.mark.parametrize("work", [0, 8], ids=["none", "misaligned"])
+def test_a_work_area_that_no_stage_could_use_is_refused(
+    work: int, flown: tuple[bytes, bytes, list[Frame]]
+) -> None:
+    pipeline = Pipeline(*flown[:2], SMALL)
+    config = pipeline._config
+    config.work = config.work + work if work else ffi.NULL
+    assert lib.fk_pipeline_init(pipeline._pipeline, config) == lib.FK_ERR_INVAL
 
 
 def test_a_model_and_a_policy_that_do_not_fit_are_refused(flown: tuple[bytes, bytes, list[Frame]]) -> None:

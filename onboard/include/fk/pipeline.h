@@ -71,8 +71,8 @@ typedef struct {
     uint16_t   histogram[FK_SCREEN_BINS];
 } fk_pipeline;
 
-/* Checks policy and model against each other, mounts the store, opens the
- * downlink. Returns 0, or the error of the stage that refused. */
+/* Checks policy and model against each other and the work area, mounts the store,
+ * opens the downlink. Returns 0, or the error of the stage that refused. */
 int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg);
 
 /* Judges one frame and keeps it if it is worth it. Returns its fk_reason, and

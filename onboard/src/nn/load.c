@@ -7,10 +7,7 @@
 #include "nn/step.h"
 #include "nn/stream.h"
 
-enum {
-    ARENA_MAX = 1 << 30,
-    SIDE_MAX = FK_FRAME_SIDE_MAX
-};
+enum { SIDE_MAX = FK_FRAME_SIDE_MAX };
 
 static int within(uint32_t offset, uint64_t bytes, uint32_t end)
 {
@@ -165,7 +162,7 @@ static int check_operators(fk_model *m)
             return err;
         }
         const uint32_t top = fk_model_top(m, i < m->stream_count ? 0 : i);
-        if (step.scratch_size > ARENA_MAX || top > m->tensors_end || top % FK_ARENA_ALIGN ||
+        if (step.scratch_size > FK_ARENA_MAX || top > m->tensors_end || top % FK_ARENA_ALIGN ||
             !below(&step, top)) {
             return FK_ERR_CORRUPT;
         }
@@ -219,7 +216,7 @@ int fk_model_load(fk_model *m, const uint8_t *image, size_t size)
         return err;
     }
     read_header(m, image);
-    if (m->tensors_end > ARENA_MAX || m->tensors_end % FK_ARENA_ALIGN) {
+    if (m->tensors_end > FK_ARENA_MAX || m->tensors_end % FK_ARENA_ALIGN) {
         return FK_ERR_CORRUPT;
     }
     err = check_tensors(m);

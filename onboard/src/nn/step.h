@@ -30,6 +30,8 @@ typedef enum {
     FK_OP_COUNT
 } fk_op_kind;
 
+enum { FK_ARENA_MAX = 1 << 30 }; /* bytes; sums of a few such fit 32 bits             */
+
 /* Where a tensor lies in the arena. */
 typedef struct {
     uint32_t offset, size;

@@ -59,6 +59,9 @@ int fk_stream_check(const fk_model *m)
             (w->in_h != m->height || w->in_w != m->width || w->in_c != m->channels)) {
             return FK_ERR_CORRUPT;
         }
+        if (i == 0 && (uint64_t)w->in_h * w->in_w * w->in_c > FK_ARENA_MAX) {
+            return FK_ERR_CORRUPT; /* fk_model_run wants all of it, and counts in 32 bits */
+        }
         if (i == 0 && fk_get_u16le(m->io) != fk_get_u16le(m->operators + FK_FKM_OP_INPUT)) {
             return FK_ERR_CORRUPT;
         }
