@@ -161,7 +161,7 @@ def _missing(holed: Sequence[Card], summary: dict[str, Any], folder: str) -> str
     asked = ""
     if summary["resend"]:
         asked = (
-            "<p class=dim>Telecommands that ask for exactly this; the next pass brings it:</p>"
+            "<p class=dim>Telecommands that ask for it, for the next pass to bring it:</p>"
             f"<pre>fk-ground command resend --from {html.escape(folder)} -o resend.tc</pre>"
         )
     return (

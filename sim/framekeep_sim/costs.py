@@ -22,7 +22,7 @@ STEPS: Mapping[str, str] = {
     "screen": "brightness and contrast; a frame too dark, bright or empty ends here",
     "network": "scaled, looked at, judged",
     "encode": "to JPEG",
-    "store": "into flash, with what it evicts",
+    "store": "into flash; more once others must give way",
     "record": "the decision, kept or not",
     "send": "packets of the records and pictures",
 }
