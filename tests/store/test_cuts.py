@@ -33,6 +33,19 @@ def test_random_cuts_break_no_promise(chip: str, profile: Profile) -> None:
     assert cuts > seeds * steps // 5
 
 
+@pytest.mark.parametrize(
+    ("chip", "profile", "seed"),
+    [("l4", Profile.CHAIN, 1), ("tiny-ecc", Profile.PACKED, 2), ("tiny", Profile.PACKED, 4)],
+)
+def test_random_cuts_without_a_ring_to_show_ids(chip: str, profile: Profile, seed: int) -> None:
+    size = {"tiny": 900, "tiny-ecc": 2500}.get(chip, 3000)
+    verdict = walk(
+        chip, profile=profile, seed=seed, steps=4000, cut_percent=70, max_picture=size, log_segments=0
+    )
+    assert not verdict.failure
+    assert verdict.cuts > 1000
+
+
 @pytest.mark.parametrize("chip", ["l4", "nor", "nor-page"])
 def test_every_operation_cut_in_every_way(chip: str) -> None:
     size = {"l4": 1 << 14, "nor": 1 << 15, "nor-page": 1 << 16}[chip]

@@ -1,6 +1,7 @@
 """What the store promises, a test for each promise. The promises are tried harder elsewhere in this folder
 (`test_cuts.py` a million times, `test_rot.py` bit by bit); here each stands alone, by its name."""
 
+import contextlib
 import itertools
 import random
 import struct
@@ -156,6 +157,57 @@ def test_deleted_frames_stay_deleted_after_any_cut() -> None:
     for call in (Store.idle, lambda s: s.offer(*life.frame(64)), Store.sync):
         for store, _ in life.cut_everywhere(call):
             assert not life.model.deleted & {m.frame_id for m in store.frames()}
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+@pytest.mark.parametrize("chip", ["tiny", "tiny-ecc"])
+def test_the_highest_id_is_never_given_out_again(chip: str, profile: Profile) -> None:
+    """Its frame goes first, for the next one after a mount, whose erases are cut."""
+    life = Life(chip, profile=profile, max_picture=500, log_segments=0)
+    for _ in range(30):
+        life.store.offer(*life.frame())
+    highest, cuts = 1 << 20, 0
+    for _ in range(24):
+        highest += 1
+        life.offered[highest] = b"highest"
+        while life.store.offer(FrameMeta(highest, 0), life.offered[highest]) is None:
+            life.store.delete(next(life.store.frames()).frame_id)
+            life.store.sync()
+        new, data = life.frame(64)
+        for store, _ in life.cut_everywhere(lambda s, new=new, data=data: s.offer(new, data)):  # type: ignore[misc]
+            assert store.next_id > highest
+            cuts += 1
+        for _ in range(6):
+            life.store.offer(*life.frame(64))
+        life.store.remount()
+    assert cuts > 500
+
+
+@pytest.mark.parametrize("chip", ["tiny", "tiny-ecc"])
+def test_the_highest_id_is_never_given_out_again_where_all_was_made_ready(chip: str) -> None:
+    """No erase was needed since its frame came: the first is that of the frame's own segment."""
+    highest, cuts = 1000, 0
+    for seed in range(4):
+        for operation in range(40):
+            rnd = random.Random(seed)
+            flash = FlashEmulator(chip, seed=seed)
+            store = Store(flash, slots=64, profile=Profile.CHAIN)
+            for i in range(1, 60):
+                store.offer(FrameMeta(i, rnd.randrange(1, 64)), rnd.randbytes(rnd.randint(1, 500)))
+            while store.idle():
+                pass
+            store.append(FrameMeta(highest, 0), b"x")
+            flash.cut(operation, Tear.PARTLY, rnd.randrange(256))
+            with contextlib.suppress(FkError):
+                for i in range(60, 64):
+                    store.offer(FrameMeta(i, 64), bytes(700))
+            if flash.powered:
+                break
+            flash.power_on()
+            store.remount()
+            assert store.next_id > highest
+            cuts += 1
+    assert cuts > 50
 
 
 @pytest.mark.parametrize("chip", [*SMALL, *CHIPS])

@@ -32,6 +32,7 @@ typedef struct {
     fk_store_slot *slots;
     promise *frames;         /* by number: frame_id - first_id                          */
     uint32_t offered;        /* numbers used so far                                    */
+    uint32_t highest;        /* of the ids of frames that were ever kept                  */
     uint32_t flight;         /* number of the frame that the call in progress is about   */
     uint8_t flight_kind;     /* 0 none, 1 append, 2 delete                              */
     uint32_t logged, log_flight; /* ring records acknowledged; 1 while one is written      */
@@ -181,10 +182,11 @@ static int check(trial *t, int after_reset)
             p->state = FORGOTTEN;
         }
     }
-    uint32_t next = fk_store_next_id(&t->store);
     for (uint32_t i = 0; i < t->offered; i++)
-        if (t->frames[i].state == KEPT && next != 0 && next <= id_of(t, i))
-            return fail(t, "next id %u is in use", next);
+        if (t->frames[i].state == KEPT && t->highest < id_of(t, i))
+            t->highest = id_of(t, i);
+    if (fk_store_next_id(&t->store) - 1 < t->highest)
+        return fail(t, "id %u can be given out again", t->highest);
     if (check_log(t) < 0)
         return FK_ERR_CORRUPT;
     if (t->chip.operations != operations)
@@ -296,6 +298,8 @@ static int step_append(trial *t)
     if (r < 0 && r != FK_ERR_NOSPC && !(r == FK_ERR_WORN && t->worn))
         return fail(t, "append fails with %d", r);
     p->state = r >= 0 ? KEPT : FORGOTTEN;
+    if (r >= 0 && t->highest < id_of(t, number))
+        t->highest = id_of(t, number);
     t->report->appended += r >= 0;
     t->report->refused += r < 0;
     int gone = who_went(t, number);
@@ -539,6 +543,7 @@ static void save(trial *to, const trial *from)
     fk_flash_emulator_copy(&to->chip, &from->chip);
     memcpy(to->frames, from->frames, from->offered * sizeof *from->frames);
     to->offered = from->offered;
+    to->highest = from->highest;
     to->flight = from->flight;
     to->flight_kind = from->flight_kind;
     to->logged = from->logged;

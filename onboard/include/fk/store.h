@@ -142,7 +142,6 @@ typedef struct {
     uint8_t  ring_count, marks_count, head_limit, spare;
     uint8_t  levelling;       /* a cold segment is being moved                           */
     uint8_t  levelled;        /* low bits of `erases` when the last was                    */
-    uint8_t  saved;           /* clean records that know that top_id is taken            */
     uint8_t  idled;           /* fk_store_idle was called since the last append; or none was since mount */
     uint8_t  lost_notes;      /* of mount: not all marks are noted                       */
     uint8_t  record;          /* grains of a record without a body                      */
@@ -157,6 +156,7 @@ typedef struct {
     uint16_t chunk;           /* grains of the largest chunk: it fits into every segment  */
     uint16_t retired;
     uint16_t cursor;          /* of mount                                              */
+    uint16_t sole;            /* segment that alone shows top_id; or FK_NO_SEGMENT       */
     const fk_store_config *cfg;
     const fk_flash *flash;
     fk_store_segment *segments;
@@ -164,7 +164,7 @@ typedef struct {
     uint32_t grain;           /* bytes: every record starts on a multiple of it          */
     uint32_t live;            /* grains that are needed, over all segments               */
     uint32_t next_id;         /* 0: all are used up                                    */
-    uint32_t top_id;          /* highest id ever stored                                */
+    uint32_t top_id;          /* highest id that flash shows to be taken                 */
     fk_store_record hand;     /* ... as it is on flash                                  */
     uint32_t write_address;   /* where the buffer goes                                  */
     uint32_t log_next, log_sent, log_given; /* record numbers; what was dropped counts as sent */
@@ -204,7 +204,7 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
  * whole chunks, so ask for much at a time. */
 int fk_store_read(fk_store *store, uint32_t frame_id, uint32_t offset, uint8_t *out, size_t n);
 
-/* The frame of that id. Returns 0 or FK_ERR_NOENT. */
+/* The frame of that id; `meta` may be NULL. Returns 0 or FK_ERR_NOENT. */
 int fk_store_find(fk_store *store, uint32_t frame_id, fk_frame_meta *meta);
 
 /* The most valuable frame not yet marked sent, the oldest among equals.

@@ -295,21 +295,16 @@ int fk_store_list(fk_store *store, uint32_t after, fk_frame_meta *meta)
     return first_frame(store, BY_ID, after, meta);
 }
 
-static int find(fk_store *store, uint32_t frame_id, fk_frame_meta *meta)
+int fk_store_find(fk_store *store, uint32_t frame_id, fk_frame_meta *meta)
 {
     fk_store_slot *slot = store->phase == FK_MOUNTED ? fk_store_slot_of(store, frame_id) : NULL;
     return slot == NULL || open_slot(store, slot, meta) < 0 ? FK_ERR_NOENT : FK_OK;
 }
 
-int fk_store_find(fk_store *store, uint32_t frame_id, fk_frame_meta *meta)
-{
-    return find(store, frame_id, meta);
-}
-
 int fk_store_read(fk_store *store, uint32_t frame_id, uint32_t offset, uint8_t *out, size_t n)
 {
     uint32_t start = 0, done = 0;
-    int r = find(store, frame_id, NULL);
+    int r = fk_store_find(store, frame_id, NULL);
     if (r < 0)
         return r;
     uint32_t size = size_in_hand(store);
@@ -558,10 +553,6 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
     fk_store_account(store, 1);
     fk_store_slot_add(store);
     fk_store_end(store)[-1].place |= FK_SLOT_VERIFIED;
-    if (m.frame_id > store->top_id) {
-        store->top_id = m.frame_id;
-        store->saved = 0;
-    }
     evicted = store->evicted - evicted;
     /* Where nobody calls fk_store_idle, a little is won ahead each time, so that a large
      * frame does not have to win all at once. */

@@ -14,12 +14,6 @@
 
 enum { PASS_SEGMENTS = 1, PASS_NOTES, PASS_RECORDS, PASS_MARKS, PASS_END };
 
-void fk_store_saw_id(fk_store *store, uint32_t next_id)
-{
-    if (next_id == 0 || (store->next_id != 0 && next_id > store->next_id))
-        store->next_id = next_id;
-}
-
 int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
 {
     const fk_flash *flash = cfg->flash;
@@ -61,7 +55,7 @@ int fk_store_mount_begin(fk_store *store, const fk_store_config *cfg)
     store->chunk = (uint16_t)(chunk < most ? chunk : most);
     if (store->grain > sizeof store->buffer || fk_store_limit(store) == 0)
         return FK_ERR_INVAL;
-    store->next_id = 1;
+    store->sole = FK_NO_SEGMENT;
     store->phase = PASS_SEGMENTS;
     return FK_OK;
 }
@@ -100,7 +94,7 @@ static void look_at_segment(fk_store *store, uint32_t segment)
         store->wear_base = clean.id;
     store->wear_sum += clean.id - store->wear_base;
     s->wear = (uint16_t)clean.id;
-    fk_store_saw_id(store, clean.more);
+    fk_store_shows(store, segment, clean.more - 1);
     if (kind == FK_STORE_KIND_MARKS)
         s->flags = FK_HAS_MARKS;
     else if (kind != FK_STORE_KIND_FULL && kind != 0xFF)
@@ -149,7 +143,6 @@ static void apply(fk_store *store, uint32_t id, uint32_t segment, uint32_t lap)
         fk_store_retire(store, segment); /* what it holds does not count from here on */
     if (id == 0 || !is_lap(store, segment, lap))
         return; /* it has served */
-    fk_store_use_id(store, id);
     if (store->phase == PASS_NOTES) { /* until its commit turns up, a frame forgotten */
         store->hand.id = id;
         store->hand.more = sent ? (uint32_t)FK_STORE_FLAG_SENT << 16 : 0;
@@ -186,7 +179,7 @@ static void read_marks(fk_store *store, uint32_t segment)
         if ((r.what & 0xFF) != FK_STORE_KIND_MARKS || n > sizeof marks)
             continue;
         memcpy(marks, store->extents, n);
-        fk_store_saw_id(store, r.more);
+        fk_store_shows(store, segment, r.more - 1);
         for (const uint8_t *p = marks; n >= FK_MARK; n -= FK_MARK, p += FK_MARK)
             apply(store, fk_get_u32be(p + FK_STORE_MARK_FRAME_ID),
                   fk_get_u16be(p + FK_STORE_MARK_SEGMENT), fk_get_u16be(p + FK_STORE_MARK_LAP));
@@ -304,7 +297,7 @@ static void read_records(fk_store *store, uint32_t segment)
         if (kind == FK_STORE_KIND_MARKS) /* the first was damaged */
             s->flags |= FK_HAS_MARKS, store->lost_notes = 1;
         else
-            fk_store_use_id(store, r.id);
+            fk_store_shows(store, segment, r.id);
         if (kind == FK_STORE_KIND_COMMIT && !(s->flags & FK_LAP_LOST)) {
             fk_store_take(store, &r, segment, w.place);
             found_commit(store);
@@ -322,7 +315,7 @@ static void finish(fk_store *store)
         uint16_t *flags = &store->segments[i].flags;
         *flags = (uint16_t)(*flags & ~(uint32_t)FK_TO_READ);
     }
-    store->top_id = store->next_id - 1;
+    store->next_id = store->top_id + 1;
     store->idled = 1; /* the first append wins no more room than it needs */
     store->phase = FK_MOUNTED;
 }

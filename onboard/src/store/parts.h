@@ -69,6 +69,8 @@ void fk_store_take(fk_store *store, const fk_store_record *commit, uint32_t segm
 int fk_store_load(fk_store *store, uint32_t segment, uint32_t place);
 /* Takes a record of the store's own in hand. */
 void fk_store_say(fk_store *store, uint32_t id, uint32_t at, uint32_t crc, uint32_t what);
+/* A record in that segment shows that ids up to this one are taken. */
+void fk_store_shows(fk_store *store, uint32_t segment, uint32_t id);
 /* Programs the record in hand with n bytes of body at a head. On failure the head is given up. */
 int fk_store_put(fk_store *store, fk_store_head *head, const void *body, uint32_t n);
 
@@ -141,8 +143,5 @@ int fk_store_insist(fk_store *store, uint32_t count);
 
 /* ---- ring.c */
 void fk_store_ring_mount(fk_store *store);
-
-/* ---- mount.c */
-void fk_store_saw_id(fk_store *store, uint32_t next_id);
 
 #endif

@@ -176,11 +176,12 @@ static uint32_t choose(fk_store *store)
             load = (uint32_t)carry_marks(store, i, 1);
         if (s->flags & FK_HAS_MARKS ? load > room : load > 0 && store->pool_count == 0)
             continue; /* nowhere to move it */
-        if (s->flags & FK_OLD_COPY)
+        if ((s->flags & FK_OLD_COPY) && i != store->sole)
             return i;
         /* a few marks are gathered at once: mount reads all segments that hold some */
         if ((s->flags & FK_HAS_MARKS) && load <= store->fresh * 3u / 4)
             load = wear = 0;
+        load += i == store->sole; /* the clean record of another will show its id as well */
         if (load < least || (load == least && wear < best_wear)) {
             best = i;
             least = load;
@@ -211,6 +212,8 @@ int fk_store_reclaim(fk_store *store)
     if (r < 0 || ((store->segments[victim].flags & FK_HAS_MARKS) &&
                   carry_marks(store, victim, 0) < 0))
         return 0;
+    if (victim == store->sole)
+        fk_store_put_marks(store); /* where there is room, another record shows its id first */
     /* what frames held that could not be read when they went */
     store->live -= store->segments[victim].live;
     store->segments[victim].live = 0;

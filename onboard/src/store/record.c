@@ -192,6 +192,16 @@ void fk_store_say(fk_store *store, uint32_t id, uint32_t at, uint32_t crc, uint3
     store->hand.what = what;
 }
 
+void fk_store_shows(fk_store *store, uint32_t segment, uint32_t id)
+{
+    if (id > store->top_id) {
+        store->top_id = id;
+        store->sole = (uint16_t)segment;
+    } else if (id == store->top_id && segment != store->sole) {
+        store->sole = FK_NO_SEGMENT;
+    }
+}
+
 int fk_store_put(fk_store *store, fk_store_head *head, const void *body, uint32_t n)
 {
     fk_store_record end = store->hand;
@@ -209,7 +219,12 @@ int fk_store_put(fk_store *store, fk_store_head *head, const void *body, uint32_
     fk_store_flush(store);
     int r = store->write_error;
     store->write_error = 0;
+    uint32_t kind = store->hand.what & 0xFF;
     if (r < 0)
         fk_store_fail(store, segment);
+    else if (kind == FK_STORE_KIND_COMMIT)
+        fk_store_shows(store, segment, store->hand.id);
+    else if (kind != FK_STORE_KIND_CHUNK && kind != FK_STORE_KIND_FULL)
+        fk_store_shows(store, segment, store->hand.more - 1);
     return r;
 }

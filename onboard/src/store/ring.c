@@ -62,7 +62,7 @@ void fk_store_ring_mount(fk_store *store)
         while (next_record(store, &w, &r)) {
             store->log_next = r.id + 1;
             store->log_sent = r.at;
-            fk_store_saw_id(store, r.more);
+            fk_store_shows(store, newest, r.more - 1);
         }
     }
     if (is_before(store->log_sent, oldest))

@@ -172,18 +172,9 @@ static int renew(fk_store *store, uint32_t segment)
     return fk_store_put(store, &head, NULL, 0);
 }
 
-/* Nothing may be erased that alone shows that the highest id was in use. */
-static void save_ids(fk_store *store)
-{
-    if (store->saved < 2 && store->top_id != 0 && fk_store_slot_of(store, store->top_id) == NULL &&
-        fk_store_put_marks(store) == FK_OK)
-        store->saved = 2;
-}
-
 int fk_store_erase(fk_store *store, uint32_t segment)
 {
     fk_store_segment *s = &store->segments[segment];
-    save_ids(store);
     store->erases++;
     int r = s->flags & FK_FAILING ? FK_ERR_IO : renew(store, segment);
     if (r < 0) {
@@ -198,7 +189,6 @@ int fk_store_erase(fk_store *store, uint32_t segment)
     fk_store_drop_ghosts(store, segment);
     leave(store, s, FK_STATE_CLEAN);
     s->wear++;
-    store->saved++;
     store->pool_count++;
     return FK_OK;
 }
