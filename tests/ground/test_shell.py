@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from framekeep_ground import scripts
 from framekeep_ground.errors import UserError
 from framekeep_ground.shell import STOPPED, TROUBLE, guarded, printable
 
@@ -66,6 +67,18 @@ def test_a_name_that_is_no_text_can_be_printed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"\\udcff\n", b"")
+
+
+def test_a_stop_while_a_command_loads_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scripts, "import_module", stopped)
+    for start in (scripts.fk_ground, scripts.fk_sim, scripts.fk_models):
+        assert start() == STOPPED
+        assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize("module", ["framekeep_ground.cli", "framekeep_sim.cli", "framekeep_models.cli"])
