@@ -235,6 +235,7 @@ def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap]) -> dict[st
         "first_time": span[0],
         "last_time": span[1],
         "decisions": len(decisions),
+        "contradictions": decoder.contradictions(),
         "thumbnails": len(decoder.thumbnails()),
         "reports": _reports(decoder),
         "reasons": dict(sorted(reasons.items())),
@@ -335,6 +336,11 @@ def report(summary: dict[str, Any], out: Path) -> str:
         f"decisions  {summary['decisions']:,}: {reasons or 'none'}",
         f"pictures   {states}",
     ]
+    if summary["contradictions"]:
+        lines.append(
+            f"warning    {summary['contradictions']:,} decision records contradict others of the same frame: "
+            "packets of two cameras? decode them apart"
+        )
     if any(summary["newest"].values()):
         repaired, new = summary["newest"]["repaired"], summary["newest"]["new"]
         lines.append(f"newest     {repaired} pictures made whole by the newest source, {new} new in it")

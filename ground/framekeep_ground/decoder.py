@@ -11,7 +11,7 @@ from framekeep_ground.layout import column, dtype
 from framekeep_ground.packets import Batch, Positions, Scanner, chunks, columns, sequences
 from framekeep_ground.reassembly import Picture, Reassembly
 from framekeep_ground.sequence import missing, unwrap
-from framekeep_ground.tables import Records, first_of_each
+from framekeep_ground.tables import Records, contradictions, first_of_each
 
 KINDS = {
     formats.SUBTYPE_DECISION: "decision",
@@ -120,6 +120,10 @@ class Decoder:
             self._known = first_of_each(_joined(self._decisions, formats.DecisionPacket))
             self._known_of = self.packets["decision"]
         return self._known
+
+    def contradictions(self) -> int:
+        """Decision records that say something else of a frame than one that came before."""
+        return contradictions(_joined(self._decisions, formats.DecisionPacket))
 
     def infos(self) -> Records:
         """All frame-of-interest packets, as they came."""

@@ -73,6 +73,17 @@ def first_of_each(records: Records) -> Records:
     return records[index]
 
 
+def contradictions(records: Records) -> int:
+    """How many records say something else of a frame than another: two cameras' packets, taken for one's."""
+    ids, counts = np.unique(records["data_frame_id"], return_counts=True)
+    doubled = records[np.isin(records["data_frame_id"], ids[counts > 1])]  # of a pass heard once: none
+    places = {name: offset for name, (_, offset, *_) in (records.dtype.fields or {}).items()}
+    start, end = places["header_time"], places["trailer_crc16"]  # what is said, without its packet's counts
+    said = np.frombuffer(doubled.tobytes(), np.uint8).reshape(len(doubled), records.itemsize)[:, start:end]
+    whole = np.ascontiguousarray(said).view(np.dtype((np.void, end - start)))
+    return len(np.unique(whole)) - int((counts > 1).sum())
+
+
 def iso_time(time: int) -> str:
     """One CUC time as UTC."""
     return iso_times(np.array([time], np.int64))[0]

@@ -22,8 +22,10 @@ from PIL import Image
 
 from framekeep_sim.camera import to_frame
 from framekeep_sim.dataset import Dataset, Item, Labels
+from framekeep_sim.errors import UserError
 from framekeep_sim.mission import Mission, Store
 
+TIME_BITS = 48  # of the packets' time: 32 of seconds since 2000, 16 of a fraction
 AHEAD_BYTES = 64 << 20  # of frames decoded before their turn
 
 
@@ -75,6 +77,11 @@ class Flight:
                 continue
             after = item.time if item.time is not None else len(self.shots) * camera.cadence
             time = camera.time(Fraction(after))
+            if time >> TIME_BITS:
+                raise UserError(
+                    f"{self.mission.path}: frame {len(self.shots) + 1} would be taken after 2136-02-07, the "
+                    "last day that packets can tell; an earlier start or a smaller cadence_s is wanted"
+                )
             while uplinks and uplinks[0].after <= len(self.shots):
                 yield from map(Command, uplinks.popleft().packets)
             self.shots.append(Shot(index, name, item.labels, time))

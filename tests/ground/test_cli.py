@@ -21,7 +21,7 @@ from framekeep_ground.decode import decode
 from PIL import Image
 
 from tests.contract.agree import crc_by_stdlib
-from tests.contract.packets import Downlink, Source
+from tests.contract.packets import Downlink, Source, decision, record
 from tests.ground.downlinks import picture, sent
 
 
@@ -297,6 +297,19 @@ def test_a_wrong_command_line_is_one_line(arguments: list[str], capsys: pytest.C
         main(arguments)
     assert left.value.code == 2
     assert "--help" in one_line(capsys.readouterr().err)
+
+
+def test_two_cameras_in_one_folder_are_warned_of(
+    downlink: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Source()
+    source.records = [record(decision(n, score=7)) for n in range(4)]
+    other = tmp_path / "other.bin"
+    other.write_bytes(b"".join(Downlink(source, 60).all()))
+    assert main(["decode", str(downlink), str(other), "--out", str(tmp_path / "out")]) == 0
+    assert "4 decision records contradict" in capsys.readouterr().out
+    assert main(["decode", str(downlink), str(downlink), "--out", str(tmp_path / "out"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["contradictions"] == 0
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e300"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.contract.agree import crc_by_stdlib
-from tests.contract.packets import Downlink, Source, decision, record
+from tests.contract.packets import Downlink, Source, decision, decision_packet, head, record
 from tests.ground.downlinks import sent, spoilt
 from tests.reference.walk_packets import walk
 
@@ -31,6 +31,25 @@ def decoded(data: bytes, piece: int = 1 << 20) -> tuple[Decoder, dict[int, bytes
         decoder.feed(data[at : at + piece])
     decoder.feed(b"", last=True)
     return decoder, pictures
+
+
+def test_records_that_contradict_each_other_are_counted() -> None:
+    def packets(*scores: int, sequence: int = 0) -> bytes:
+        return b"".join(
+            decision_packet(head(sequence=sequence + n), decision(n, score=score))
+            for n, score in enumerate(scores)
+        )
+
+    one, other = packets(10, 20, 30), packets(10, 21, 31)
+    for data, expected in (
+        (one, 0),
+        (one + one, 0),
+        (one + packets(10, 20, 30, sequence=70), 0),  # again after a reset: another count, the same record
+        (one + other, 2),
+        (one + other + one + other, 2),
+        (one + other + packets(11, 21, 32), 4),
+    ):
+        assert decoded(data)[0].contradictions() == expected
 
 
 def test_a_whole_downlink_gives_every_picture_and_every_record() -> None:

@@ -1,12 +1,15 @@
 """A dataset as events: in order, at the mission's times, with passes where it says."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from framekeep_onboard.events import Frame, Pass
 from framekeep_sim import dataset, mission
+from framekeep_sim.errors import UserError
 from framekeep_sim.events import Flight
 from PIL import Image
 
@@ -47,6 +50,19 @@ def test_frames_come_in_order_at_the_cadence_whatever_the_jobs(pictures: Path) -
         taken = frames(flight(pictures, "", jobs).events())
         assert [frame.data[0] for frame in taken] == list(range(40))
         assert [frame.time for frame in taken] == [(60 << 16) + (i << 15) for i in range(40)]
+
+
+def test_a_time_that_no_packet_can_tell_is_refused(pictures: Path) -> None:
+    played = flight(pictures, "")
+    last = datetime(2136, 2, 7, 6, 28, 16, tzinfo=UTC) - timedelta(
+        seconds=20
+    )  # 2^32 s after 2000, less 40 frames
+    fits = Flight(replace(played.mission, camera=replace(played.mission.camera, start=last)), played.dataset)
+    assert frames(fits.events())[-1].time == (1 << 48) - (1 << 15)
+    camera = replace(played.mission.camera, start=last + timedelta(seconds=1))
+    late = Flight(replace(played.mission, camera=camera), played.dataset)
+    with pytest.raises(UserError, match="frame 39 would be taken after 2136-02-07"):
+        frames(late.events())
 
 
 def test_passes_come_after_every_n_frames_and_at_the_end(pictures: Path) -> None:
