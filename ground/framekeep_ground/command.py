@@ -11,7 +11,7 @@ from pathlib import Path
 
 from framekeep_ground import formats
 from framekeep_ground.errors import UserError
-from framekeep_ground.output import write_bytes
+from framekeep_ground.output import read_json, write_bytes
 
 RESENDS_MAX = 16  # that the camera holds at a time; FK_RESENDS_MAX in fk/downlink.h
 U32_MAX = 0xFFFFFFFF
@@ -167,10 +167,10 @@ def _missing(folder: Path) -> list[str]:
     """What `fk-ground decode` found missing."""
     path = folder / "summary.json"
     try:
-        words = json.loads(path.read_text(encoding="utf-8"))["resend"]
+        words = read_json(path)["resend"]
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path}: no such file; name the --out folder of fk-ground decode") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: not written by fk-ground decode") from None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise UserError(f"{path}: not written by fk-ground decode")

@@ -21,7 +21,7 @@ from framekeep_ground.codes import Reason
 from framekeep_ground.decoder import Decoder, Gap
 from framekeep_ground.errors import UserError
 from framekeep_ground.judge import STATUSES, Judged, Key, judge_all
-from framekeep_ground.output import replacing, write_bytes, write_csv
+from framekeep_ground.output import read_json, replacing, write_bytes, write_csv
 from framekeep_ground.reassembly import Picture
 from framekeep_ground.sheet import Audited, Card, sheet
 
@@ -102,8 +102,8 @@ class _Folder:
 
 def _is_ours(summary: Path) -> bool:
     try:
-        return bool(json.loads(summary.read_text(encoding="utf-8")).get("tool") == TOOL)
-    except (OSError, ValueError, AttributeError, RecursionError):
+        return bool(read_json(summary).get("tool") == TOOL)
+    except (OSError, ValueError, AttributeError):
         return False
 
 

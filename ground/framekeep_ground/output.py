@@ -1,7 +1,8 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all; and JSON, read with one kind of error."""
 
 import contextlib
 import csv
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +38,14 @@ def write_bytes(path: Path, data: bytes) -> None:
     """`data` at `path`, whole or not at all."""
     with replacing(path, "wb") as file:
         file.write(data)
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file says; ValueError where it is none."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

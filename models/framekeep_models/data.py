@@ -10,10 +10,11 @@ The same readers serve training and `fk-models eval`, so both see one meaning of
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from framekeep_ground.output import read_json
 
 Box = tuple[float, float, float, float]  # x, y, width, height as fractions of the picture, from the top left
 
@@ -117,7 +118,7 @@ def read_coco(path: Path, category: int = 1, smallest: float = 0.005) -> list[Pi
     Pictures are looked for beside the file, by file_name. A crowd box counts as a box.
     """
     try:
-        coco = json.loads(path.read_text(encoding="utf-8"))
+        coco = read_json(path)
         boxes: dict[int, list[Box]] = {image["id"]: [] for image in coco["images"]}
         sizes = {image["id"]: (image["width"], image["height"]) for image in coco["images"]}
         for mark in coco["annotations"]:
@@ -131,7 +132,7 @@ def read_coco(path: Path, category: int = 1, smallest: float = 0.005) -> list[Pi
             for image in coco["images"]
         }
         sources = {image["id"]: image.get("source") or path.parent.name for image in coco["images"]}
-    except (KeyError, TypeError, ValueError, ZeroDivisionError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise DataError(f"{path}: not COCO annotations ({error!r}); needs images and annotations") from error
     split = path.stem.rpartition("_")[2] if "_" in path.stem else ""
     base = path.parent if (path.parent / next(iter(names.values()), "")).is_file() else path.parent / "images"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from framekeep_ground.output import replacing
+from framekeep_ground.output import read_json, replacing
 
 from framekeep_models.data import DataError, Picture, read_pictures, select
 from framekeep_models.data_crops import read_rgb
@@ -164,7 +164,7 @@ def looking_of(model: Path) -> Looking:
     if not facts.is_file():
         return Looking()
     try:
-        return Looking.of(json.loads(facts.read_text()))
+        return Looking.of(read_json(facts))
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(
             f"{facts}: not the facts of a model ({error}); move it away or say --tiles"

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from framekeep_ground.output import write_bytes
+from framekeep_ground.output import read_json, write_bytes
 
 from framekeep_sim.digest import sha256
 from framekeep_sim.errors import UserError
@@ -71,7 +71,7 @@ def find(mission: Mission, model: FlightModel) -> Costs | None:
     """What is kept beside the mission, if it was measured of the same policy and model."""
     path = place(mission)
     try:
-        said: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        said: dict[str, Any] = read_json(path)
         costs = Costs(**said | {"steps": tuple(map(_step, said["steps"]))})
     except FileNotFoundError:
         return None

@@ -5,7 +5,6 @@ turn comes, so a dataset may be larger than memory.
 """
 
 import csv
-import json
 import os
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+from framekeep_ground.output import read_json
 from PIL import Image
 
 from framekeep_sim import demo
@@ -151,14 +151,14 @@ def _table(path: Path, label: str) -> Dataset:
 def _coco(path: Path) -> Dataset:
     """The labels of a picture are the names of the categories annotated in it (crowds left out)."""
     try:
-        whole = json.loads(path.read_text("utf-8"))
+        whole = read_json(path)
         names = {row["id"]: str(row["name"]) for row in whole["categories"]}
         found: dict[object, set[str]] = {row["id"]: set() for row in whole["images"]}
         for row in whole["annotations"]:
             if not row.get("iscrowd") and row["image_id"] in found:
                 found[row["image_id"]].add(names.get(row["category_id"], str(row["category_id"])))
         files = [(row["id"], str(row["file_name"])) for row in whole["images"]]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(
             f"{path}: not COCO JSON ({what}); images, annotations and categories are wanted"

@@ -9,6 +9,7 @@ from typing import Any
 
 from framekeep_ground import formats
 from framekeep_ground.codes import ERROR_TEXT, Error
+from framekeep_ground.output import read_json
 from framekeep_onboard import FkError
 from framekeep_onboard.events import Command, Pass
 from framekeep_onboard.pipeline import Counters, Pipeline
@@ -102,7 +103,7 @@ def _left(folder: Path) -> tuple[dict[str, Any], bytes]:
     """summary.json and flash of a run or pass."""
     path = folder / SUMMARY
     try:
-        said = json.loads(path.read_text("utf-8"))
+        said = read_json(path)
         flash = (folder / "flash.bin").read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{folder}: no folder of fk-sim run; make one, or name another") from None

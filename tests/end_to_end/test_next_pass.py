@@ -162,6 +162,7 @@ def test_a_pass_carries_no_more_than_its_budget(
         ({"flash": b""}, "flash.bin: does not fit the mission"),
         ({"summary": b"{}"}, "summary.json: not written by this fk-sim run"),
         ({"summary": b"\xff"}, "summary.json: not written by this fk-sim run"),
+        ({"summary": b"[" * 100_000}, "summary.json: not written by this fk-sim run"),
         ({"summary": b"7"}, "summary.json: not written by this fk-sim run"),
         ({"counters": {"sequence": [0, 0], "message": [0, 0, 0, 0, -1]}}, "not written by this fk-sim run"),
         ({"counters": {"sequence": [0], "message": [0, 0, 0, 0, 0]}}, "not written by this fk-sim run"),

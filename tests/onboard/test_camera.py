@@ -101,6 +101,15 @@ def test_the_crop_is_centred_and_has_the_outputs_aspect(width, height, out_w, ou
     assert abs(rect.height - max(exact_h, 1)) <= 0.5
 
 
+@pytest.mark.parametrize(
+    ("frame", "out", "size"), [((5, 3), (3, 2), (5, 3)), ((9, 3), (3, 2), (5, 3)), ((3, 9), (2, 3), (3, 5))]
+)
+def test_half_a_pixel_of_the_crop_counts_as_a_whole_one(frame, out, size):
+    view, rect = ffi.new("fk_frame *", {"width": frame[0], "height": frame[1]}), ffi.new("fk_rect *")
+    assert lib.fk_camera_crop(rect, view, lib.FK_CAMERA_CROP, *out) == 0
+    assert (rect.width, rect.height) == size  # 4.5 is cut to 5
+
+
 def tiles(whole, across, down):
     """All parts of `whole`, as the flight code cuts them."""
     rect, out = ffi.new("fk_rect *", whole), ffi.new("fk_rect *")

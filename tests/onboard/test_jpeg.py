@@ -91,6 +91,16 @@ def test_opencv_reads_it_too(mode):
     assert psnr(seen, rgb if mode else twin.luma(rgb)[..., None]) > 33
 
 
+@pytest.mark.parametrize("format", [f for f in FORMATS if f not in (PixelFormat.GRAY8, PixelFormat.YUYV)])
+def test_the_strongest_colours_do_not_wrap(format):
+    """Pure blue and red have a chroma of 255.5, a hair above what a byte holds."""
+    corners = np.array([[r, g, b] for r in (0, 255) for g in (0, 255) for b in (0, 255)], np.uint8)
+    rgb = np.repeat(np.repeat(corners[None], 16, 0), 16, 1)
+    seen = decoded(jpeg(twin.pack(rgb, format), quality=100))
+    middles = seen[4:12].reshape(8, 8, 16, 3)[:, :, 4:12]  # where the decoder mixes no neighbour's chroma in
+    assert np.abs(middles.astype(int) - corners[:, None]).max() <= 4
+
+
 def test_yuyv_keeps_its_chroma_without_a_detour_through_rgb():
     y, x = np.mgrid[0:64, 0:64]
     yuyv = np.where(x % 2 == 0, 40 + y * 2, 230 - y * 2)  # U and V run against each other

@@ -74,6 +74,25 @@ def test_a_flipped_bit_or_a_missing_byte_is_nobodys_command(packet: bytes) -> No
     assert parsed(packet + b"\0")[0] == lib.FK_ERR_CORRUPT
 
 
+@pytest.mark.parametrize(
+    "primary",
+    [
+        "1864 0005 0012",  # a piece from the middle of a segmented one
+        "1864 4005 0012",  # the first piece
+        "1864 8005 0012",  # the last piece
+        "0864 c005 0012",  # telemetry
+        "3864 c005 0012",  # another version of packets
+        "1064 c005 0012",  # without a secondary header
+        "1864 c005 0013",  # a byte less than it says
+        "1864 c005 0011",  # a byte more
+    ],
+)
+def test_what_is_no_whole_telecommand_is_nobodys_though_its_crc_is_right(primary: str) -> None:
+    packet = sealed(primary + "20 80 41 0000" + "00000007 00000190 0000031f")
+    status, said = parsed(packet)
+    assert (status, said.packet_id) == (lib.FK_ERR_CORRUPT, 0)
+
+
 def test_a_command_to_another_application_is_left_alone() -> None:
     status, said = parsed(every_command()[0], apid=101)
     assert (status, said.packet_id) == (lib.FK_ERR_NOENT, 0)

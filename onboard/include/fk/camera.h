@@ -17,7 +17,7 @@ typedef enum {
 } fk_camera_fit;
 
 /* The part of `f` that an out_w x out_h picture shows under `fit`. The cut side is
- * rounded to nearest, at least 1; an odd remainder goes to the right or below. */
+ * rounded to nearest, halves up, at least 1; an odd remainder goes to the right or below. */
 int fk_camera_crop(fk_rect *crop, const fk_frame *f, int fit, uint16_t out_w, uint16_t out_h);
 
 /* Part `index` of `whole`, counted row by row, when across x down equal parts cover it and
