@@ -16,20 +16,19 @@ NEEDS_BUILD := python3-venv python3-dev gcc
 NEEDS_TEST := $(NEEDS_BUILD) gcc-multilib clang libclang-rt-14-dev cmake \
 	gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 
-# Every line is one that you can type yourself, with .venv/bin in your PATH. The draw of losses (--seed)
-# spares pictures whose room the flash gave to others since: those cannot be sent again.
+# Every line is one that you can type yourself, with .venv/bin in your PATH.
 demo: export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: $(VENV)/.demo
 	@printf '\n1. Judged and kept: a camera stream through the flight code, its flash and its passes of the link\n'
 	fk-sim run demo --mission missions/satellite.toml --out demo/run
 	@printf '\n2. Lost: a fading radio loses packets; the ground shows what came, and lists what did not\n'
-	fk-sim link demo/run/downlink.bin --loss 5 --fade 8 --seed 70 -o demo/heard.bin
+	fk-sim link demo/run/downlink.bin --loss 5 --fade 8 -o demo/heard.bin
 	fk-ground decode demo/heard.bin --out demo/before
 	@printf '\n3. Asked for again: telecommands for what is missing; the next pass brings it\n'
 	fk-ground command resend --from demo/before -o demo/resend.tc
 	fk-sim pass demo/run --mission missions/satellite.toml --uplink demo/resend.tc --out demo/pass
-	@printf '\n4. Repaired: both passes together\n'
-	fk-ground decode demo/heard.bin demo/pass/downlink.bin --out demo/after
+	@printf '\n4. Repaired: both passes together; a picture whose room the flash gave away in between stays as it is\n'
+	fk-ground decode demo/heard.bin demo/pass/downlink.bin --sent demo/resend.tc --out demo/after
 	@printf '\nopen demo/after/index.html (before and after), demo/before/index.html (lost), demo/run/report.html (kept, and why)\n'
 
 test:

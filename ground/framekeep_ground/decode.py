@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from framekeep_ground import formats, sources, tables
+from framekeep_ground.answers import gone, telecommands
 from framekeep_ground.codes import Reason
 from framekeep_ground.decoder import Decoder, Gap
 from framekeep_ground.errors import UserError
@@ -45,7 +46,8 @@ chose, kept or not), decisions.csv, frames.csv, reports.csv (what became of each
 telecommand), gaps.csv, summary.json and index.html. Several passes can be given at
 once; what one missed another may have, and index.html shows what the last one repaired.
 Ctrl-C ends a live source and writes the tables of what came so far. The sequence
-counts in gaps.csv go on past 16383, so that a range never wraps.
+counts in gaps.csv go on past 16383, so that a range never wraps. With --sent, frames that
+the camera says it no longer has are not listed to be asked for again.
 """
 
 
@@ -113,11 +115,14 @@ def decode(
     source: str,
     every: float | None = None,
     newest: Iterable[bytes] | None = None,
+    *,
+    sent: Sequence[bytes] = (),
 ) -> dict[str, Any] | None:
     """Decode what `inputs` yield into the folder `out`; the summary, or None if there was no packet.
 
     With `every`, the tables are written each so many seconds, for those who watch a live source.
-    `newest` is what came last, if it is to be told apart: the page shows what it repaired.
+    `newest` is what came last, if it is to be told apart: the page shows what it repaired. `sent` are
+    telecommands whose answers may be among it.
     """
     folder = _Folder(out)
     decoder = Decoder(folder.whole)
@@ -131,25 +136,31 @@ def decode(
             for piece in part or ():
                 decoder.feed(piece)
                 if every is not None and time.monotonic() > written + every and any(decoder.packets.values()):
-                    _write(decoder, folder, source, before, interrupted=False)
+                    _write(decoder, folder, source, before, sent, interrupted=False)
                     written = time.monotonic()
     except KeyboardInterrupt:
         interrupted = True
     decoder.feed(b"", last=True)
     if not any(decoder.packets.values()):
         return None
-    return _write(decoder, folder, source, before, interrupted=interrupted)
+    return _write(decoder, folder, source, before, sent, interrupted=interrupted)
 
 
 def _write(
-    decoder: Decoder, folder: _Folder, source: str, before: dict[Key, Judged] | None, *, interrupted: bool
+    decoder: Decoder,
+    folder: _Folder,
+    source: str,
+    before: dict[Key, Judged] | None,
+    sent: Sequence[bytes],
+    *,
+    interrupted: bool,
 ) -> dict[str, Any]:
     """All tables, and the pictures that are not whole, as far as is known."""
     out = folder.path
     folder.forget_partial()
     frames = _frames(decoder, folder)
     gaps = decoder.gaps()
-    summary = _summary(decoder, frames, gaps) | {
+    summary = _summary(decoder, frames, gaps, gone(decoder.reports(), sent)) | {
         "newest": _newest(frames, before),
         "source": source,
         "interrupted": interrupted,
@@ -221,7 +232,7 @@ def _frame_row(frame: _Frame) -> list[object]:
 # --- Summary --------------------------------------------------------------------------------------
 
 
-def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap]) -> dict[str, Any]:
+def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap], lost: set[int]) -> dict[str, Any]:
     decisions = decoder.decisions()
     reasons = Counter(tables.code_names(Reason, decisions["data_reason"]))
     statuses = Counter(frame.judged.status for frame in frames)
@@ -244,7 +255,10 @@ def _summary(decoder: Decoder, frames: list[_Frame], gaps: list[Gap]) -> dict[st
             kind: sum(gap.count for gap in gaps if gap.kind == kind)
             for kind in ("sequence", "decision", "bytes", "input")
         },
-        "resend": _resend(frames),
+        "resend": _resend([frame for frame in frames if frame.judged.picture.frame_id not in lost]),
+        "gone": sorted(
+            {f.judged.picture.frame_id for f in frames if f.judged.status != "complete"}.intersection(lost)
+        ),
     }
 
 
@@ -358,6 +372,10 @@ def report(summary: dict[str, Any], out: Path) -> str:
         some = " ".join(summary["resend"][:8])
         lines.append(f"resend     {some}{' ...' if len(summary['resend']) > 8 else ''}")
         lines.append(f"ask again  fk-ground command resend --from {out} -o resend.tc")
+    if summary["gone"]:
+        lines.append(
+            f"gone       {' '.join(map(str, summary['gone']))}: no longer on board, stay as they are"
+        )
     return "\n".join([*lines, f"look at    {out / 'index.html'}"])
 
 
@@ -370,6 +388,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("source", nargs="+", metavar="SOURCE", help="file, -, udp://, tcp:// or serial://")
     parser.add_argument("--out", type=Path, required=True, help="folder for pictures and tables")
+    parser.add_argument(
+        "--sent",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="telecommands that went up, so that what they were answered counts; can be given again",
+    )
     parser.add_argument(
         "--timeout", type=float, help="end after so many seconds of silence on a socket or line"
     )
@@ -384,12 +410,13 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"{options.out}: is a file; name a folder for the output")
     for name in options.source:
         sources.check(name)
+    sent = [packet for path in options.sent for packet in telecommands(path)]
     with _progress(options.source) as shown:
         source = " ".join(options.source)
         every = TABLES_EVERY if any(map(sources.is_live, options.source)) else None
         *earlier, last = (shown(sources.pieces(name, options.timeout)) for name in options.source)
         first, newest = (chain.from_iterable(earlier), last) if earlier else (last, None)
-        summary = decode(first, options.out, source, every, newest)
+        summary = decode(first, options.out, source, every, newest, sent=sent)
     if summary is None:
         print(f"fk-ground: {source}: no packet found; is it a framekeep downlink?", file=sys.stderr)
         return 1

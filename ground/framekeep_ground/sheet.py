@@ -153,6 +153,8 @@ def _missing(holed: Sequence[Card], summary: dict[str, Any], folder: str) -> str
         judged = card.judged
         holes = ", ".join(f"{first:,} to {last:,}" for first, last in judged.holes) or "none"
         rest = "" if judged.picture.crc32 else ", and its announcement"
+        if card.frame_id in summary["gone"]:
+            rest += "; no longer on board"
         rows.append(
             f"<tr><td class=n>{card.frame_id}<td>{judged.status}<td class=n>{judged.received:,} "
             f"of {judged.picture.size:,}<td class=n>{html.escape(judged.shown.partition(',')[0])}"

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from framekeep_ground import formats
+from framekeep_ground.answers import asked
 from framekeep_ground.codes import ERROR_TEXT, Error
 from framekeep_ground.output import read_json
 from framekeep_onboard import FkError
@@ -83,7 +83,7 @@ def run(args: Namespace) -> int:
     refused = [code for code in (camera.command(Command(packet)) for packet in packets) if code]
     downlink = b"".join(camera.downlink(Pass(args.budget)))
     camera.sync()
-    summary = _summary(said, camera, downlink, _asked(packets)) | {
+    summary = _summary(said, camera, downlink, {asked(packet) for packet in packets}) | {
         "commands": len(packets),
         "commands_refused": len(refused),
         "refused": dict(Counter(Error(code).name for code in refused)),
@@ -128,21 +128,15 @@ def _counters(said: Any) -> Counters | None:
     return found if sound and sizes == [len(Counters().sequence), len(Counters().message)] else None
 
 
-def _asked(packets: list[bytes]) -> set[int]:
-    """The frames of which something was asked for."""
-    subtype = formats.COMMANDS["resend"]
-    size = formats.TcHeader.sizeof() + formats.Resend.sizeof() + formats.PacketTrailer.sizeof()
-    asked = [p for p in packets if len(p) == size and formats.TcHeader.parse(p).subtype == subtype]
-    return {formats.Resend.parse(p[formats.TcHeader.sizeof() :]).frame_id for p in asked}
-
-
-def _summary(said: dict[str, Any], camera: Pipeline, downlink: bytes, asked: set[int]) -> dict[str, Any]:
+def _summary(
+    said: dict[str, Any], camera: Pipeline, downlink: bytes, requested: set[int | None]
+) -> dict[str, Any]:
     received = receive(downlink)
     flash = camera.flash()
     return {name: said[name] for name in ("mission", "mission_sha256", "model", "model_id")} | {
         "packets": received.packets,
         "pictures": len(received.pictures),
-        "waited": sorted(received.pictures.keys() - asked),
+        "waited": sorted(received.pictures.keys() - requested),
         "bytes_downlinked": len(downlink),
         "stored": camera.report()["frames"],
         "counters": asdict(camera.counters()),
