@@ -10,7 +10,6 @@ from framekeep_ground.cli import main
 from framekeep_ground.codes import Error
 from framekeep_ground.command import delete, ping, resend
 
-
 DONE = 0
 
 
