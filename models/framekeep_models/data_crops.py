@@ -28,11 +28,13 @@ INSIDE = 0.55  # ... with this much of the box inside
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """How many crops to cut from a picture; `smallest` is a crop's least side as a share of the picture's."""
+    """How many crops to cut from a picture; `smallest` is a crop's least side as a share of the picture's.
+    What the boxes `doubtful` hold may be an object or none: a grid is not judged there."""
 
     picture: Picture
     crops: int
     smallest: float
+    doubtful: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

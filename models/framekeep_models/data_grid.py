@@ -186,6 +186,7 @@ class GridCrops:
         )
         image = shrink(source[within(window, wide, high)], width, height)
         aim, sure = self.make(boxes, window, cells)
+        sure = unjudged(aim, sure, draw.doubtful, window)
         if self.cutting.moored and self.boats and rng.random() < self.cutting.moored:
             image, added = moor(image, self.boats, rng)
             aim, sure = with_added(aim, sure, *self.make(added, WHOLE, cells))
@@ -195,6 +196,18 @@ class GridCrops:
             quarter = int(rng.integers(4))
             image, aim, sure = np.rot90(image, quarter), np.rot90(aim, quarter), np.rot90(sure, quarter)
         return image, aim, sure
+
+
+def unjudged(aim: F32, sure: F32, boxes: Sequence[Box], window: Window) -> F32:
+    """Weights of nothing where `boxes` lie, except where an object is known."""
+    rows, columns = aim.shape
+    out = sure.copy()
+    for box in boxes:
+        clipped = clip(box, window)
+        if clipped is not None:
+            x0, y0, x1, y1, _ = clipped
+            out[cell_span(y0, y1, rows), cell_span(x0, x1, columns)] = 0
+    return np.where(aim > 0.5, sure, out).astype(np.float32)
 
 
 def with_added(aim: F32, sure: F32, new: F32, known: F32) -> tuple[F32, F32]:

@@ -137,7 +137,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "positive": ("classifier",),
     "side": ("classifier",),
     "start": GRIDS,
-    "teachers": PERSONS,
+    "teachers": (*PERSONS, "person_grid"),
 }
 
 

@@ -140,7 +140,7 @@ def grid_card(about: str, limits: str, facts: dict[str, Any]) -> str:
         "",
         f"{started(facts['stands_on'])} Crops are cut at random scale and place and spoiled by blur, motion, "
         "exposure, noise, JPEG, Bayer and colour faults. Steps run in bfloat16: on a processor that adds in "
-        "another order the file comes out a little different.",
+        f"another order the file comes out a little different. {facts.get('taught_by', '')}".rstrip(),
         "",
         "## Learned from",
         "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch import nn
 
 from framekeep_models import nets
 from framekeep_models.data import Picture, read_coco, read_csv, select
-from framekeep_models.data_crops import U8, Draw, shrink
+from framekeep_models.data_crops import U8, Draw, read_rgb, shrink
 from framekeep_models.data_grid import Cutting, GridCrops, GridKind, GridShape
 from framekeep_models.evaluate import plain
 from framekeep_models.evaluate_flight import FlightModel
@@ -27,6 +27,7 @@ from framekeep_models.train_grid import GridFit, fit_grid, grids
 from framekeep_models.train_grid_net import GridNet, GridWidths, WarmGridNet
 from framekeep_models.train_loop import Clock, seed_all
 from framekeep_models.train_options import Options, counts
+from framekeep_models.train_teacher_boxes import HEARD, SURE, PersonBoxes
 from framekeep_models.train_warm import backbone
 
 
@@ -45,6 +46,7 @@ class GridRecipe:
     start: str = ""  # of the models that ship: its layers are trained on, `widths` then gives the head's only
     looking: Looking = field(default_factory=Looking)
     alarms: float | None = None  # false alarms a scene that the threshold may cost; None = best F1
+    taught_by: str = ""
     licence: str = ""  # of all pictures, where the annotations do not say it
     limits: str = ""
 
@@ -102,16 +104,26 @@ once, at one scale, finds less. A scene of 512 pixels takes 147 looks.""",
 
 
 def person_draws(options: Options) -> list[Draw]:
-    """Whole frames with all persons boxed, and pictures without any."""
+    """Whole frames with all persons boxed, pictures without any, and pictures of persons that a public model
+    put boxes in."""
     frames = read_coco(options.data / "person_frames/annotations_train.json", smallest=0.0)
     more = select(read_csv(options.data / "person_more/labels.csv"), "train")
-    boxed = [p for p in more if p.label and p.boxes]
-    empty = [p for p in more if not p.label]
     return [
         *(Draw(p, 5, 0.45) for p in frames),
-        *(Draw(p, 1, 0.6) for p in boxed),
-        *(Draw(p, 1, 0.5) for p in empty),
+        *(Draw(p, 1, 0.6) for p in more if p.label and p.boxes),
+        *(Draw(p, 1, 0.5) for p in more if not p.label),
+        *told((p for p in more if p.label and not p.boxes), options),
     ]
+
+
+def told(pictures: Iterable[Picture], options: Options) -> Iterator[Draw]:
+    """Of pictures that show a person, nobody said where, those in which the teacher is sure of one."""
+    assert options.teachers is not None
+    teacher = PersonBoxes(options.teachers)
+    for picture in pictures:
+        sure, doubtful = teacher(read_rgb(picture.path))
+        if sure:
+            yield Draw(replace(picture, boxes=tuple(sure)), 1, 0.6, tuple(doubtful))
 
 
 SHELF = GridRecipe(
@@ -145,9 +157,12 @@ PERSON = GridRecipe(
     kind="centres",
     draws=person_draws,
     cutting=Cutting(near=0.5, mosaic=0.15, spoiled=0.3),
-    fit=GridFit(steps=1600, rate=2e-3, average=0.995),
+    fit=GridFit(steps=6000, rate=2e-3),
     held=boxes_of("person_frames"),
     start="person_96_all",
+    taught_by=f"""Pictures known to show a person, but not where, got boxes from MCUNet's person detector
+(MIT), run on them and on their mirror images: from a score of {SURE} on a box is believed, from {HEARD} on
+the cells that it covers are not judged.""",
     limits="""\
 Trained on pictures of all the licences named above, some of them research-only or unknown: not for a product
 without a look at them. Statues and mannequins are found as well. Persons under 4 % of the frame are still
@@ -246,6 +261,7 @@ def finish_grid(
         "name": recipe.name,
         "command": command,
         "stands_on": stands_on(recipe, options),
+        "taught_by": recipe.taught_by,
         "input": [recipe.shape.width, recipe.shape.height],
         "cells": list(recipe.shape.cells),
         "labels": recipe.labels,

@@ -102,7 +102,10 @@ def test_one_class_alone_is_refused(tmp_path: Path) -> None:
         (["--seed", "-1"], "--seed -1: choose one from 0"),
         (["--out", "PICTURES/disc/000.png"], "000.png: is a file; --out names a folder"),
         (["--start", "a.tflite"], "--start is read by person_grid, ship_grid, shelf_fill; classifier would"),
-        (["--teachers", "a"], "--teachers is read by person_96, person_96_scratch, person_96_all;"),
+        (
+            ["--teachers", "a"],
+            "--teachers is read by person_96, person_96_scratch, person_96_all, person_grid;",
+        ),
     ],
 )
 def test_wishes_that_cannot_be_met_are_refused_at_once(

@@ -14,6 +14,7 @@ from framekeep_models.data_grid import (
     cover_target,
     fitting,
     peaks,
+    unjudged,
 )
 from framekeep_models.data_moored import boats_of, moor
 from framekeep_models.evaluate_grid import (
@@ -53,6 +54,14 @@ def test_a_box_cut_off_by_the_window_is_not_judged() -> None:
     assert target.max() == 0
     assert (weight == 0).sum() == 1 * 2
     assert weight[4:6, 9].tolist() == [0, 0]
+
+
+def test_nobody_is_judged_where_a_box_is_in_doubt_unless_an_object_is_known_there() -> None:
+    """A box in doubt over the right half; the one that is known has its centre in row 2, column 6."""
+    target, weight = centre_target([(0.7, 0.2, 0.16, 0.16)], WHOLE, (8, 8))
+    weight = unjudged(target, weight, [(0.5, 0.0, 0.5, 1.0)], WHOLE)
+    assert weight[:, :4].min() == 1
+    assert np.argwhere(weight[:, 4:] == 1).tolist() == [[2, 2]]
 
 
 def test_cover_is_the_covered_share_of_each_cell() -> None:
