@@ -409,6 +409,25 @@ def test_targets_turn_with_their_crops(tmp_path: Path) -> None:
     assert np.corrcoef(light.ravel(), pool.target.ravel())[0, 1] > 0.9
 
 
+def test_crops_of_a_picture_all_in_doubt_judge_only_what_is_known(tmp_path: Path) -> None:
+    pictures = dots(tmp_path / "train", 4)
+    pools = [
+        GridCrops(
+            [Draw(p, 1, 0.6, doubt) for p in pictures],
+            GridShape(64, 64, 4),
+            "centres",
+            Cutting(mosaic=0.5, turns=True),
+            seed=1,
+        ).batch(20)
+        for doubt in ((), ((0.0, 0.0, 1.0, 1.0),))
+    ]
+    sure, unsure = pools
+    assert (sure.images == unsure.images).all()
+    assert (sure.target == unsure.target).all()
+    assert (unsure.weight == np.where(sure.target > 0.5, sure.weight, 0)).all()
+    assert unsure.weight.max() == 1
+
+
 def test_sheet_shows_the_worst_first_and_counts_them(tmp_path: Path) -> None:
     pictures = dots(tmp_path / "some", 5)
     perfect = [
