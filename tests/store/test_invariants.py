@@ -160,6 +160,35 @@ def test_deleted_frames_stay_deleted_after_any_cut() -> None:
 
 
 @pytest.mark.parametrize("profile", list(Profile))
+def test_what_is_marked_sent_stays_so_when_it_is_moved(profile: Profile) -> None:
+    """Its mark names the old commit and goes with it: the new one has to say so itself."""
+    rnd = random.Random(3)
+    store = Store(FlashEmulator("tiny"), slots=200, profile=profile, wear_spread=2)
+    ids = itertools.count(1)
+
+    def another() -> int:
+        meta = FrameMeta(next(ids), 9)
+        store.append(meta, rnd.randbytes(rnd.randint(1, 300)))
+        return meta.frame_id
+
+    others = []
+    while store.stats()["bytes"] < store.stats()["capacity"] * 2 // 3:
+        others.append(another())
+    sent = set(others[::3])
+    others = [i for i in others if i not in sent]
+    for i in sent:
+        store.mark_sent(i)
+    store.sync()
+    for _ in range(10):
+        for _ in range(40):
+            store.delete(others.pop(rnd.randrange(len(others))))
+            others.append(another())
+        assert store.stats()["moved"] > 0 == store.stats()["evicted"]
+        store.remount()
+        assert {m.frame_id for m in store.frames() if m.sent} == sent
+
+
+@pytest.mark.parametrize("profile", list(Profile))
 @pytest.mark.parametrize("chip", ["tiny", "tiny-ecc"])
 def test_the_highest_id_is_never_given_out_again(chip: str, profile: Profile) -> None:
     """Its frame goes first, for the next one after a mount, whose erases are cut."""
@@ -427,6 +456,20 @@ def test_erase_counts_stay_within_the_stated_spread(
     assert (report["wear_min"], report["wear_max"]) == (min(wear), max(wear))
 
 
+@pytest.mark.parametrize("levelling", [0, 1])
+def test_what_has_lain_still_goes_to_the_most_worn_what_is_new_to_the_least(levelling: int) -> None:
+    life = Life("tiny", profile=Profile.CHAIN, wear_spread=1000)
+    life.live(300)
+    while life.store.idle():
+        pass
+    store, wear, head = life.store._c, life.flash.wear(), ffi.new("fk_store_head *")
+    clean = [i for i in range(len(wear)) if store.segments[i].live == lib.FK_STATE_CLEAN]
+    assert len({wear[i] for i in clean}) > 1
+    store.levelling = levelling
+    assert lib.fk_store_open(store, head) == 0
+    assert wear[head.segment] == (max if levelling else min)(wear[i] for i in clean)
+
+
 # ---- counters
 
 
@@ -500,6 +543,20 @@ def test_the_numbers_of_ring_records_pass_2_to_the_32() -> None:
     while (record := store.log_next()) is not None:
         got.append(record[0])
     assert got == list(range(90 - len(got), 90)) and 20 < len(got) < 90
+
+
+def test_of_ring_records_each_is_waiting_or_lost_or_sent() -> None:
+    store = Store(FlashEmulator("tiny"), log_segments=2)
+    sent = 0
+    for number in range(1, 400):
+        store.log_append(bytes(40))
+        if number % 90 == 0:
+            sent += store.log_next() is not None
+        if number % 45 == 0:  # every other time, what was given out last is long dropped
+            store.log_sent()
+        report = store.stats()
+        assert report["log_waiting"] + report["log_lost"] + sent == number
+    assert report["log_lost"] > 200
 
 
 # ---- RAM
