@@ -64,6 +64,8 @@ def _stage(name: str) -> Callable[[Namespace], Report]:
 def _pipeline(args: Namespace) -> Report:
     if args.mission is None:
         raise UserError("bench pipeline: name a mission with --mission, such as missions/security.toml")
+    if args.limit < 1:
+        raise UserError(f"--limit {args.limit}: allowed are whole numbers from 1")
     from framekeep_sim import bench_pipeline
 
     return bench_pipeline.run(args.mission, args.limit, record=args.record)

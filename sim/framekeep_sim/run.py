@@ -135,7 +135,8 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
     if len(flight.skipped) > SAID_MOST:
         _say(f"{len(flight.skipped) - SAID_MOST} more pictures cannot be read; skipped")
     if not flight.shots:
-        raise UserError(f"{args.dataset}: none of its {len(flight.skipped)} pictures can be read")
+        count = f"none of its {len(flight.skipped)} pictures" if flight.skipped else "no picture in it"
+        raise UserError(f"{args.dataset}: {count} can be read")
     return Run(
         mission=mission,
         model=model,

@@ -92,6 +92,8 @@ def test_any_missing_byte_is_refused() -> None:
         ("height", 0),
         ("pixel_format", 5),
         ("crop", {"x": 0, "y": 0, "width": 4096, "height": 1}),
+        ("crop", {"x": 0, "y": 0, "width": 5, "height": 0}),
+        ("crop", {"x": 0, "y": 0, "width": 0, "height": 5}),
         ("tiles_across", 0),
         ("tiles_across", 17),
         ("tiles_down", 0),

@@ -112,6 +112,26 @@ def test_labels_and_thresholds_travel_in_the_image(image: bytes) -> None:
     assert ffi.string(lib.fk_model_label(model._fk, 2)) == b""
 
 
+@pytest.mark.parametrize("at", [0, 4, -1], ids=["one more", "one less", "no end"])
+def test_labels_that_are_not_one_a_class_are_refused(image: bytes, at: int) -> None:
+    header = FkmHeader.parse(image)
+    labels = image[header.labels :][: header.labels_size]
+    assert labels == b"none\0person\0"
+    changed = bytearray(labels)
+    changed[at] = 0 if labels[at] else ord("x")
+    assert load(resealed(image, header.labels, bytes(changed))) == lib.FK_ERR_CORRUPT
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, False), (1, True), (2, False), (3, True)])
+def test_a_picture_has_one_table_or_one_a_channel(count: int, expected: bool) -> None:
+    wishes = Wishes(picture=True, mean=(1.0, 2.0, 3.0), std=(255.0,))
+    image = compile_model(mobile_net(), wishes).image
+    header = FkmHeader.parse(image)
+    assert header.lut_count == 3
+    changed = resealed(image, 0, FkmHeader.build(header | {"lut_count": count}))
+    assert load(changed) == (0 if expected else lib.FK_ERR_CORRUPT)
+
+
 def test_a_picture_goes_through_the_images_own_preprocessing() -> None:
     """(pixel - mean) / std, quantised at the model's scale 1/255 and zero point -128, blue first."""
     wishes = Wishes(bgr=True, mean=(10.0, 20.0, 30.0), std=(300.0,))

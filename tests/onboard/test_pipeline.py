@@ -265,16 +265,49 @@ def test_a_reset_loses_no_kept_frame_and_reuses_no_id(flown: tuple[bytes, bytes,
     assert min(again) > max(ids)
 
 
+@pytest.mark.parametrize("count", range(36, 36 + lib.FK_PIPELINE_BATCH))
 def test_ids_of_frames_that_were_not_kept_are_not_reused_after_a_reset(
-    flown: tuple[bytes, bytes, list[Frame]],
+    count: int, flown: tuple[bytes, bytes, list[Frame]]
 ) -> None:
     policy, image, frames = flown
-    black = [Frame(bytes(len(frame.data)), frame.time) for frame in frames[:40]]
+    black = [Frame(bytes(len(frame.data)), frame.time) for frame in frames[:count]]
     before = Pipeline(policy, image, LARGE)
     ids = [before.frame(frame).frame_id for frame in black]
     assert before.report()["frames"] == 0
     after = Pipeline(policy, image, LARGE, flash=before.flash())
     assert after.frame(black[0]).frame_id > max(ids)
+
+
+def test_ids_of_a_batch_whose_write_was_cut_are_not_reused(flown: tuple[bytes, bytes, list[Frame]]) -> None:
+    policy, image, frames = flown
+    black = Frame(bytes(len(frames[0].data)), frames[0].time)
+    before = Pipeline(policy, image, LARGE)
+    ids = [before.frame(black).frame_id for _ in range(2 * lib.FK_PIPELINE_BATCH - 1)]
+    lib.fk_flash_emulator_cut(before._chip, 0, lib.FK_TEAR_NONE, 0)
+    with pytest.raises(FkError, match="decision log"):
+        before.frame(black)  # its id is the next: the batch is full and goes to flash
+    lib.fk_flash_emulator_power_on(before._chip)
+    after = Pipeline(policy, image, LARGE, flash=before.flash())
+    assert after.frame(black).frame_id > ids[-1] + 1
+
+
+def test_a_frame_whose_masks_were_not_made_leaves_no_thumbnail(
+    flown: tuple[bytes, bytes, list[Frame]],
+) -> None:
+    """A camera that was set to another size gives frames on which the masks have no place."""
+    policy, image, frames = flown
+    pipeline = Pipeline(resealed(policy, audit_every=1), image, LARGE)
+    data = bytes(range(256)) * (2 * 80 * 60 // 256 + 1)
+    owner = ffi.from_buffer(data)
+    view = ffi.new("fk_frame *", {"size": len(data), "width": 80, "height": 60, "stride": 160})
+    view.data, view.format = ffi.cast("uint8_t *", owner), lib.FK_PIXEL_RGB565BE
+    out = ffi.new("fk_decision *")
+    assert lib.fk_pipeline_frame(pipeline._pipeline, out, view, 0) == lib.FK_REASON_ERROR
+    assert out.error == lib.FK_ERR_INVAL
+    assert pipeline.frame(frames[20]).error == 0
+    subtypes = [subtype for subtype, _ in packets(pipeline)]
+    assert subtypes.count(1) == 2
+    assert subtypes.count(4) == 1
 
 
 def test_a_frame_of_another_shape_is_an_error_that_the_next_frame_survives(

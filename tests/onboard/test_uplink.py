@@ -274,6 +274,7 @@ FIXED: dict[str, Callable[[bytes], bytes]] = {
         p, classes=[dict(formats.Policy.parse(p).classes[0]) | {"ceiling": 5000}] * 8
     ),
     "mask_lifted": masked,  # by none
+    "mask_not_counted": lambda p: resealed(p, mask_count=0),  # though its place is still there
     "mask_moved": lambda p: masked(p, (10, 8, 16, 16)),
 }
 
@@ -288,6 +289,13 @@ def test_what_is_fixed_until_a_reset_cannot_be_uploaded(
     assert camera.give(command.policy(change(camera.policy))) == lib.FK_ERR_STATE
     after = camera.pipeline.frame(camera.frames[0])
     assert (after.reason, after.score, after.size) == (before.reason, before.score, before.size)
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 96), (96, 64), (0, 0)])
+def test_a_window_that_flies_keeps_its_size(flown: Flown, width: int, height: int) -> None:
+    camera = Camera(flown, resealed(flown[0], window_width=96, window_height=96))
+    other = resealed(camera.policy, window_width=width, window_height=height)
+    assert camera.give(command.policy(other)) == lib.FK_ERR_STATE
 
 
 def test_a_mask_may_be_added(flown: Flown) -> None:
