@@ -84,6 +84,7 @@ def test_a_whole_frame_costs_more_than_its_network(capsys: pytest.CaptureFixture
         (("codec", "x.tflite"), "takes no models"),
         (("codec", "--record"), "takes no --record"),
         (("pipeline",), "--mission"),
+        (("pipeline", "--mission", "x.toml", "--limit", "0"), "--limit 0: allowed are"),
     ],
 )
 def test_wrong_use_is_one_line(
