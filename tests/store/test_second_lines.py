@@ -1,5 +1,6 @@
 """What stands behind the first line of defence, each held to account where the first line gives way."""
 
+import random
 import struct
 import zlib
 
@@ -7,7 +8,7 @@ import pytest
 from framekeep_ground.flash_layout import Layout, clean_record, grain_of
 from framekeep_ground.flash_records import Record, records
 from framekeep_ground.formats import STORE_KIND_COMMIT, STORE_KIND_MARKS, StoreMark, StoreMarks
-from framekeep_onboard._fk import ffi
+from framekeep_onboard._fk import ffi, lib
 from framekeep_onboard.store import Bad, FlashEmulator, FrameMeta, Store
 
 from tests.store.moments import Life
@@ -98,3 +99,19 @@ def test_nothing_is_programmed_over_what_an_erase_left(chip: str) -> None:
         port.program = chip_programs
     assert life.store.stats()["retired"] >= 3, "the lies were found out"
     assert not over
+
+
+def test_forgotten_frames_are_marked_before_they_fill_the_table() -> None:
+    """Mount notes marks in the rows that are free: were there none, it would have to read them twice."""
+    rnd = random.Random(4)
+    slots = 150
+    store = Store(FlashEmulator("nor", 1 << 17), slots=slots)
+    laid = 0
+    for frame_id in range(1, 3000):
+        before, evicted = store._c.ghosts, store.stats()["evicted"]
+        used = store._c.frames + before
+        taken = store.offer(FrameMeta(frame_id, rnd.randrange(64)), rnd.randbytes(rnd.randint(1, 2000)))
+        if taken is not None and before >= lib.FK_GHOSTS and used + lib.FK_GHOSTS >= slots > used:
+            assert store._c.ghosts <= before - lib.FK_GHOSTS + store.stats()["evicted"] - evicted
+            laid += 1
+    assert laid
