@@ -1,6 +1,7 @@
 """Every frame leaves a decision record on the ground, also when nobody listens for long."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,30 @@ def test_records_reach_the_ground_when_frames_outnumber_their_ring(
     assert {row["reason"] for row in rows} == {"DARK"}
     audited = sorted(int(path.stem) for path in decoded.glob("thumbnails/*.png"))
     assert audited == [i for i in range(1, 601) if audit_every and i % audit_every == 0]
+
+
+def test_pictures_that_are_too_large_are_wanted_and_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mission = tmp_path / "mission.toml"
+    text = MISSION.read_text().replace("../models", f"{MISSION.parents[1]}/models")
+    assert "max_bytes = 16384" in text and "quality = 60" in text
+    mission.write_text(
+        text.replace("max_bytes = 16384", "max_bytes = 4096").replace("quality = 60", "quality = 75")
+    )
+    words = [
+        "run",
+        "demo",
+        "--limit",
+        "40",
+        "--mission",
+        str(mission),
+        "--out",
+        str(tmp_path / "run"),
+        "--json",
+    ]
+    assert sim.main(words) == 0
+    s = json.loads(capsys.readouterr().out)
+    assert 0 < s["reasons"]["TOO_LARGE"] == s["refused"] < s["kept"]
+    assert s["kept"] == s["stored"] + s["evicted"] + s["refused"]
+    assert s["kept"] + sum(s["reasons"][name] for name in ("DARK", "BRIGHT", "BLANK", "LOW_SCORE")) == 40

@@ -2,6 +2,7 @@
  * the bytes that follow; whatever the stages accept must stay inside all buffers. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fk/bytes.h"
 #include "fk/camera.h"

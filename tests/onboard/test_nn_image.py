@@ -2,12 +2,13 @@
 
 import struct
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from framekeep_ground.model_image import FkmHeader, FkmTensor, FkmWindow
 from framekeep_models.compile import Options, compile_model
-from framekeep_models.contract import Wishes
+from framekeep_models.contract import Wishes, _quantise
 from framekeep_onboard import FkError, Model
 from framekeep_onboard._fk import ffi, lib
 
@@ -130,6 +131,13 @@ def test_a_picture_has_one_table_or_one_a_channel(count: int, expected: bool) ->
     assert header.lut_count == 3
     changed = resealed(image, 0, FkmHeader.build(header | {"lut_count": count}))
     assert load(changed) == (0 if expected else lib.FK_ERR_CORRUPT)
+
+
+def test_pixels_halfway_between_two_inputs_go_away_from_zero() -> None:
+    """As QUANTIZE does in TFLite: std::round, not the even neighbour."""
+    reals = np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 300.0, -300.0])
+    buffer = SimpleNamespace(scale=1.0, zero_point=3)
+    assert _quantise(reals, buffer).tolist() == [0, 1, 2, 4, 5, 6, 127, -128]
 
 
 def test_a_picture_goes_through_the_images_own_preprocessing() -> None:

@@ -10,7 +10,7 @@ import pytest
 from framekeep_onboard.events import Frame, Pass
 from framekeep_sim import dataset, mission
 from framekeep_sim.errors import UserError
-from framekeep_sim.events import Flight
+from framekeep_sim.events import Flight, records_budget, records_held
 from PIL import Image
 
 MISSION = """\
@@ -75,6 +75,17 @@ def test_passes_come_after_every_n_frames_and_at_the_end(pictures: Path) -> None
 def test_without_passes_there_is_one_at_the_end_for_all(pictures: Path) -> None:
     *_, last = flight(pictures, "").events()
     assert last == Pass(0)
+
+
+def test_records_go_down_before_their_ring_is_full(pictures: Path) -> None:
+    played = flight(
+        pictures,
+        'pass_every = 0\n[store]\nchip = "l4"\nsegment_size = 1024\nlog_segments = 2\n[codec]\nmax_bytes = 1024\n',
+    )
+    held = records_held(played.mission.store)
+    assert held < 40
+    budgets = [event.budget for event in played.events() if isinstance(event, Pass)]
+    assert budgets == [records_budget(held, 0, 200)] * (40 // held) + [0]
 
 
 def test_a_bad_picture_is_noted_and_takes_no_time(pictures: Path) -> None:

@@ -232,6 +232,12 @@ def test_the_policy_is_the_bytes_worked_out_by_hand(write) -> None:
     assert len(policy) == 177
 
 
+@pytest.mark.parametrize(("said", "flown"), [("0", 0), ("0.7", 180), ("0.999", 257), ("1", 257)])
+def test_a_weight_is_the_nearest_of_257(write, said: str, flown: int) -> None:
+    (person,) = mission.load(write(SMALL + f"weight = {said}\n")).classes
+    assert person.weight == flown  # 0.7 is 179.9 of 257
+
+
 def geometries() -> list[str]:
     rnd = random.Random(4)
     return [
