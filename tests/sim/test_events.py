@@ -80,7 +80,8 @@ def test_without_passes_there_is_one_at_the_end_for_all(pictures: Path) -> None:
 def test_records_go_down_before_their_ring_is_full(pictures: Path) -> None:
     played = flight(
         pictures,
-        'pass_every = 0\n[store]\nchip = "l4"\nsegment_size = 1024\nlog_segments = 2\n[codec]\nmax_bytes = 1024\n',
+        'pass_every = 0\n[store]\nchip = "l4"\nsegment_size = 1024\nlog_segments = 2\n'
+        "[codec]\nmax_bytes = 1024\n",
     )
     held = records_held(played.mission.store)
     assert held < 40
