@@ -115,3 +115,22 @@ def test_forgotten_frames_are_marked_before_they_fill_the_table() -> None:
             assert store._c.ghosts <= before - lib.FK_GHOSTS + store.stats()["evicted"] - evicted
             laid += 1
     assert laid
+
+
+def test_with_the_fewest_spare_segments_hardly_a_frame_goes_before_flash_is_full() -> None:
+    """Two segments are won for moves before anything is moved: one that fills up is no dead end."""
+    rnd = random.Random(1)
+    store = Store(FlashEmulator("tiny-ecc"), slots=400, spare_segments=2)
+    early = late = 0
+    for frame_id in range(1, 600):
+        before, data = store.stats(), rnd.randbytes(rnd.randint(1, 300))
+        store.offer(FrameMeta(frame_id, rnd.randrange(64)), data)
+        after = store.stats()
+        if after["evicted"] + after["refused"] > before["evicted"] + before["refused"]:
+            roomy = before["capacity"] - before["bytes"] > 2 * len(data) + 200
+            early, late = early + roomy, late + (not roomy)
+        if frame_id % 5 == 0:
+            store.delete(store.best().frame_id)  # type: ignore[union-attr]
+        if frame_id % 50 == 0:
+            store.remount()
+    assert early * 5 < late and late > 100
