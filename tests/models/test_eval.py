@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import skimage.data
 from framekeep_models.cli import main
+from framekeep_models.data_crops import read_rgb
+from framekeep_models.evaluate_flight import FlightModel
 from PIL import Image
 
 PERSON = Path(__file__).resolve().parents[2] / "models/trained/person_96.tflite"
@@ -69,6 +71,19 @@ def test_a_model_compared_with_itself_and_a_sheet_of_mistakes(
     assert "+0.000 (+0.000 .. +0.000)" in out
     assert "no_person: n 6" in out
     assert Image.open(sheet).size == (1100, 110)  # six false alarms at threshold 0
+
+
+def test_a_score_at_the_threshold_is_kept_in_the_figures_and_on_the_sheet(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = FlightModel(PERSON)
+    score = model.score(read_rgb(photographs / "person" / "astronaut.png"))
+    words = ["--threshold", str(score), "--sheet", str(tmp_path / "s.png"), "--json"]
+    assert main(["eval", str(PERSON), "--data", str(photographs), *words]) == 0
+    said = capsys.readouterr()
+    wrong = json.loads(said.out)["confusion"]
+    assert wrong["tp"] >= 1
+    assert f"of {wrong['fp'] + wrong['fn']} mistakes" in said.err
 
 
 def test_what_cannot_be_measured_is_a_dash(photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
