@@ -110,6 +110,7 @@ def _labels(said: str) -> tuple[str, ...]:
 
 
 def wishes_of(options: argparse.Namespace) -> Wishes:
+    """What the command line says of a model; ModelError for a file of labels that is no text."""
     return Wishes(
         labels=_labels(options.labels or ""),
         thresholds=options.threshold,

@@ -33,6 +33,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
+    """An image, and all that was known on the way to it."""
+
     image: bytes
     model: Model  # as it is in the file
     simple: Model  # as it was lowered: some nodes rewritten, so that some tensors are gone

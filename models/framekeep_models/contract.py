@@ -49,6 +49,8 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Head:
+    """How an output becomes scores of classes, and boxes."""
+
     kind: HeadKind
     output: int
     grid: tuple[int, int]
@@ -63,6 +65,8 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
+    """What an image says of its input and outputs beside the network."""
+
     input: Input
     heads: tuple[Head, ...] = ()
     labels: tuple[str, ...] = ()

@@ -85,6 +85,8 @@ def read_folder(root: Path, positive: str | None = None) -> list[Picture]:
 
 
 def read_csv(path: Path, positive: str | None = None) -> list[Picture]:
+    """A table with the columns file,label[,split,licence,source,boxes,...], its files beside it. DataError
+    names the row that says too little."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
@@ -163,6 +165,7 @@ def largest_of(row: dict[str, str]) -> float | None:
 
 
 def parse_boxes(text: str) -> tuple[Box, ...]:
+    """`x,y,width,height` of each box, fractions of the picture, `;` between; DataError for anything else."""
     boxes = []
     for item in text.split(";"):
         try:
@@ -194,6 +197,7 @@ def label_of(name: str, positive: str | None, names: Sequence[str]) -> int:
 def select(
     pictures: Iterable[Picture], split: str | None = None, redistributable: bool | None = None
 ) -> list[Picture]:
+    """Those of a split, and of a kind of licence; None takes all."""
     return [
         p
         for p in pictures
@@ -203,4 +207,5 @@ def select(
 
 
 def is_picture(path: Path) -> bool:
+    """Whether it is a file with a suffix of a picture."""
     return path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()

@@ -48,6 +48,7 @@ class Pool:
 
 
 def read_rgb(path: Path) -> U8:
+    """The picture as uint8 [rows][columns][R, G, B], upright; DataError where it cannot be read whole."""
     # not cv2.imread: a name that is no text ends the process, and one of a missing file speaks by itself
     try:
         packed = np.frombuffer(path.read_bytes(), np.uint8)

@@ -20,6 +20,8 @@ TRIES = 400  # orders tried before the best is taken
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """Where each buffer lies in the arena."""
+
     offsets: dict[int, int]  # buffer -> offset
     size: int  # bytes of the arena
     bound: int  # no plan needs less

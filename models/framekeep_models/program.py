@@ -105,6 +105,8 @@ class Op(ABC):
 
 @dataclass(slots=True)
 class Program:
+    """A network as the engine runs it: buffers, and operators in their order."""
+
     buffers: list[Buffer]
     ops: list[Op]
     inputs: list[int]

@@ -139,6 +139,8 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Model:
+    """A file as it is: tensors, and operators in their order."""
+
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]

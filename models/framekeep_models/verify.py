@@ -35,6 +35,8 @@ Steps = list[tuple[int, Int8Array]]
 
 @dataclass(slots=True)
 class Result:
+    """What was compared, and what differed."""
+
     inputs: int = 0
     tensors: int = 0  # of the .tflite, that are int8 or uint8 and computed by a node
     compared: int = 0  # of them, in the image with all tensors

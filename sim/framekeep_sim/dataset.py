@@ -37,6 +37,8 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
+    """Pictures to come, listed; each is opened when its turn is."""
+
     name: str
     kind: str
     items: Iterable[Item]

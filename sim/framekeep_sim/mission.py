@@ -93,6 +93,8 @@ class Rect:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
+    """What the frame buffer holds, when frames are taken, and what of them is seen."""
+
     format: PixelFormat
     width: int
     height: int
@@ -117,6 +119,8 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
+    """Levels 0..255 outside which a frame never reaches the network."""
+
     dark_below: int
     bright_above: int
     contrast_below: int
@@ -124,6 +128,8 @@ class Screen:
 
 @dataclass(frozen=True, slots=True)
 class WantedClass:
+    """A class whose frames are kept, and what they are worth."""
+
     name: str
     threshold: int | None  # 0..255; None: what the model's author measured
     weight: int  # 0..257: a frame's value is score x weight
@@ -132,6 +138,8 @@ class WantedClass:
 
 @dataclass(frozen=True, slots=True)
 class Codec:
+    """How a kept frame becomes a JPEG."""
+
     quality: int
     mode: JpegMode
     restart_interval: int
@@ -149,6 +157,8 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Store:
+    """The region of flash, and how the store uses it."""
+
     segment_size: int
     segment_count: int
     program_unit: int
@@ -193,6 +203,8 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Downlink:
+    """Packets and passes of the link."""
+
     record_apid: int
     image_apid: int
     chunk_bytes: int
