@@ -118,6 +118,7 @@ def draw(points: Sequence[Point], target: str, split: str | None, out: Path) -> 
         axes.annotate(point.name, (millions, point.auc), (6, 4), textcoords="offset points", fontsize=8)
     axes.set_xlabel(f"million instructions a picture on {target}")
     axes.set_ylabel(f"AUC on the pictures ({split or 'all'}), 95 % interval")
+    axes.margins(x=0.12)  # room for the last name
     axes.grid(alpha=0.3)
     figure.savefig(out, dpi=120)
 
