@@ -107,6 +107,12 @@ def crc_of(packet: bytes) -> dict[str, int]:
     return {"crc16": int.from_bytes(packet[-2:], "big")}
 
 
+def test_a_count_beyond_14_bits_does_not_reach_the_flags() -> None:
+    within = decision_packet(head(sequence=5), decision(**DECISION_FIELDS))
+    assert decision_packet(head(sequence=16384 + 5), decision(**DECISION_FIELDS)) == within
+    assert decision_packet(head(sequence=0xFFFF), decision(**DECISION_FIELDS))[2:4] == b"\xff\xff"
+
+
 def test_decision_packet() -> None:
     expected = crc_by_stdlib(DECISION_HEX)
     agree(

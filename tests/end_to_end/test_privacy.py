@@ -1,15 +1,19 @@
 """A masked pixel reaches neither flash nor a packet: it could have been any other, and nobody could tell."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from framekeep_onboard import firmware
 from framekeep_onboard.events import Frame, Pass
+from framekeep_sim import cli as sim
 from framekeep_sim import dataset, mission, model
+from framekeep_sim.camera import fit
 from framekeep_sim.events import Flight
 from framekeep_sim.mission import Camera, PixelFormat
 from framekeep_sim.play import play
+from PIL import Image
 
 SECURITY = Path(__file__).resolve().parents[2] / "missions" / "security.toml"
 MASKS = "masks = [[0, 0, 61, 40], [101, 50, 59, 70]]"
@@ -65,6 +69,32 @@ def test_what_is_masked_changes_no_byte(tmp_path: Path, pixel_format: str) -> No
     assert flown(hidden, Flight) == flown(hidden, Scene)
     seen = plan(tmp_path, pixel_format, "masks = []")
     assert flown(seen, Flight) != flown(seen, Scene), "the noise makes no difference: the test shows nothing"
+
+
+def shown(folder: Path, mission_file: Path) -> list[str]:
+    """The pictures of a report, as they stand in it."""
+    out = folder.with_suffix(".run")
+    assert sim.main(["run", str(folder), "--mission", str(mission_file), "--out", str(out), "--json"]) == 0
+    return re.findall(r'src="(data:image[^"]*)"', (out / "report.html").read_text())
+
+
+def test_nor_is_it_seen_in_the_report(tmp_path: Path) -> None:
+    hidden = plan(tmp_path, "rgb888", MASKS)
+    (tmp_path / "hidden.toml").write_text(hidden.path.read_text())
+    seen = plan(tmp_path, "rgb888", "masks = []")
+    for name in ("plain", "noisy"):
+        (tmp_path / name).mkdir()
+    for n, item in enumerate([item for n, item in enumerate(dataset.load("demo")) if n % 11 == 0]):
+        pixels = np.array(fit(item.open(), hidden.camera))
+        Image.fromarray(pixels).save(tmp_path / "plain" / f"{n}.png")
+        for m in hidden.camera.masks:
+            part = pixels[m.y : m.y + m.height, m.x : m.x + m.width]
+            part[:] = np.random.default_rng(n).integers(0, 256, part.shape)
+        Image.fromarray(pixels).save(tmp_path / "noisy" / f"{n}.png")
+    reports = [shown(tmp_path / name, tmp_path / "hidden.toml") for name in ("plain", "noisy")]
+    assert len(reports[0]) >= 3
+    assert reports[0] == reports[1]
+    assert shown(tmp_path / "plain", seen.path) != shown(tmp_path / "noisy", seen.path)
 
 
 @pytest.mark.qemu

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from framekeep_ground import formats
 from framekeep_ground.decoder import Decoder
-from framekeep_ground.packets import Scanner, chunks, columns
+from framekeep_ground.packets import Chunk, Scanner, chunks, columns
+from framekeep_ground.reassembly import Reassembly
+from framekeep_ground.sequence import uncovered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -31,6 +33,28 @@ def decoded(data: bytes, piece: int = 1 << 20) -> tuple[Decoder, dict[int, bytes
         decoder.feed(data[at : at + piece])
     decoder.feed(b"", last=True)
     return decoder, pictures
+
+
+@pytest.mark.parametrize(
+    ("spans", "holes"),
+    [
+        ([], [(0, 9)]),
+        ([(0, 10)], []),
+        ([(1, 5), (6, 10)], [(0, 0), (5, 5)]),  # holes of one byte are holes
+        ([(3, 8), (0, 4), (0, 2)], [(8, 9)]),
+    ],
+)
+def test_every_byte_that_nothing_covers_is_missing(
+    spans: list[tuple[int, int]], holes: list[tuple[int, int]]
+) -> None:
+    assert uncovered(spans, 10) == holes
+
+
+def test_a_chunk_that_reaches_past_its_picture_is_left_out() -> None:
+    pictures = Reassembly()
+    assert pictures.add(Chunk(7, 8, 10, 0, b"abc")) is None
+    assert (pictures.impossible, pictures.pictures) == (1, {})
+    assert pictures.add(Chunk(7, 8, 10, 0, b"ab")) is not None
 
 
 def test_records_that_contradict_each_other_are_counted() -> None:

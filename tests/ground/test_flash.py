@@ -343,6 +343,14 @@ def test_wrong_options_are_one_line(
     one_line(capsys)
 
 
+def test_an_offset_at_the_end_of_the_dump_is_one_line(
+    dump: tuple[Path, History], capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = dump[0].stat().st_size
+    assert main(["flash", str(dump[0]), "--offset", str(size)]) == 2
+    assert f"has {size:,} bytes" in one_line(capsys)
+
+
 def test_another_version_is_named(
     dump: tuple[Path, History], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,16 @@ def test_a_grid_of_logits_gives_its_best_cell(background: int) -> None:
             assert (width + 1) // 16384 == (height + 1) // 16384 == 1
 
 
+def test_of_equal_cells_the_first_is_shown() -> None:
+    model = Model(compile_model(grid_net(1), Wishes(head="logits")).image)
+    flat = np.full((1, 16, 16, 3), 5, np.int8)
+    cells = real_output(model, flat)[0, :, :, 0]
+    assert (cells == cells.max()).sum() > 1, "the middle of an even picture is all alike"
+    row, column = np.unravel_index(cells.argmax(), cells.shape)  # of several, the first row by row
+    left, top = model.score(0)[1][:2]
+    assert (round(left * 4 / 65535), round(top * 4 / 65535)) == (column, row)
+
+
 def test_a_single_logit_becomes_its_sigmoid() -> None:
     model = Model(compile_model(grid_net(1), Wishes(head="logits")).image)
     for x in inputs(8):

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from framekeep_ground.model_image import FkmHeader, FkmTensor, FkmWindow
+from framekeep_ground.model_image import FkmCopy, FkmHeader, FkmTensor, FkmWindow
 from framekeep_models.compile import Options, compile_model
 from framekeep_models.contract import Wishes, _quantise
 from framekeep_onboard import FkError, Model
 from framekeep_onboard._fk import ffi, lib
 
+from tests.models.single_op import make
 from tests.models.small_nets import mobile_net
 
 
@@ -87,6 +88,35 @@ def test_a_streamed_input_beyond_32_bits_is_refused() -> None:
     assert load(resealed(changed, header.operators, whole)) == lib.FK_ERR_CORRUPT
     fewer = FkmWindow.build(window | {"in_h": height // 8, "in_w": width})
     assert load(resealed(changed, header.operators, fewer)) == 0  # half a gigabyte is counted as it is
+
+
+def test_a_band_that_holds_less_than_a_window_is_refused() -> None:
+    image = compile_model(mobile_net(), options=Options(arena=1050)).image
+    header = FkmHeader.parse(image)
+    window = FkmWindow.parse(image[header.operators :])
+    row = window.in_w * window.in_c
+    at = header.tensors + window.op.input * FkmTensor.sizeof()
+    band = FkmTensor.parse(image[at:])
+    assert band.size >= window.kernel_h * row
+    for rows, expected in ((window.kernel_h, 0), (window.kernel_h - 1, lib.FK_ERR_CORRUPT)):
+        assert load(resealed(image, at, FkmTensor.build(band | {"size": rows * row}))) == expected
+
+
+@pytest.mark.parametrize("bias", [(1 << 31) - 1, -(1 << 31)])
+def test_a_bias_that_leaves_no_room_for_the_products_is_refused(image: bytes, bias: int) -> None:
+    table = FkmWindow.parse(image[FkmHeader.parse(image).operators :]).table
+    assert load(resealed(image, table, struct.pack("<i", bias))) == lib.FK_ERR_CORRUPT
+
+
+def test_a_copy_that_would_not_end_is_refused() -> None:
+    image = compile_model(make("TRANSPOSE", 0).model).image
+    header = FkmHeader.parse(image)
+    copy = FkmCopy.parse(image[header.operators :])
+    assert copy.op.kind == 11
+    strides = {"in_stride": [0, *copy.in_stride[1:]], "out_stride": [0, *copy.out_stride[1:]]}
+    for count, expected in ((1, 0), ((1 << 32) - 1, lib.FK_ERR_CORRUPT)):
+        endless = FkmCopy.build(copy | strides | {"dims": [count, *copy.dims[1:]]})
+        assert load(resealed(image, header.operators, endless)) == expected
 
 
 def test_a_misaligned_image_or_arena_is_refused(image: bytes) -> None:
