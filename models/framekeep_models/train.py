@@ -17,9 +17,11 @@ import numpy as np
 
 from framekeep_models.data import DataError, Picture
 from framekeep_models.data_crops import U8, Pool, read_rgb, shrink
+from framekeep_models.evaluate import contact_sheet
+from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_metrics import Floats, Ints, auc, best_threshold
 from framekeep_models.train_card import card
-from framekeep_models.train_judge import judge
+from framekeep_models.train_judge import flown, judge
 from framekeep_models.train_options import Options, Recipe
 
 if TYPE_CHECKING:
@@ -243,6 +245,9 @@ def finish(
     (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
     with_threshold(model, len(recipe.labels), found["threshold"])
     (out / f"{recipe.name}.md").write_text(card(recipe, facts))
+    judged = next(iter(recipe.tests(options).values()), held)
+    scores = flown(FlightModel(model), judged)
+    contact_sheet(out / f"{recipe.name}.png", judged, scores, found["threshold"])
     return facts
 
 

@@ -50,6 +50,7 @@ def card(recipe: Recipe, facts: dict[str, Any]) -> str:
         for name, found in list(facts["tests"].items())[:1]
         if "by_photograph" in found
     ]
+    lines += ["", sheet_of(facts["name"])]
     for name, found in list(facts["tests"].items())[:1]:
         lines += ["", f"Operating points on {name}:", "", *points(found)]
         lines += ["", *calibration(found)]
@@ -57,6 +58,12 @@ def card(recipe: Recipe, facts: dict[str, Any]) -> str:
     if recipe.limits:
         lines += ["## Limits", "", recipe.limits, ""]
     return "\n".join(lines)
+
+
+def sheet_of(name: str) -> str:
+    return (
+        f"What it gets wrong is a contact sheet, {name}.png, that the command above leaves beside the model."
+    )
 
 
 def figures(name: str, found: dict[str, Any]) -> str:
@@ -158,6 +165,8 @@ def grid_card(about: str, limits: str, facts: dict[str, Any]) -> str:
         scene_figures("test", found),
         "",
         f"Threshold: {facts['threshold']:.0f} of 255.{before(facts)}",
+        "",
+        sheet_of(facts["name"]),
         "",
         "| size of the box (share of the picture's area) | boxes in test | found |",
         "|---|---|---|",

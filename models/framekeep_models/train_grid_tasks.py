@@ -21,6 +21,7 @@ from framekeep_models.evaluate_flight import FlightModel
 from framekeep_models.evaluate_grid import at_threshold, average_precision
 from framekeep_models.evaluate_metrics import Floats, spearman
 from framekeep_models.evaluate_scenes import Looking, covered, looks_of, scenes_of, summary, threshold_from
+from framekeep_models.evaluate_sheet import scene_sheet
 from framekeep_models.train_card import grid_card
 from framekeep_models.train_export import save_grid, with_threshold
 from framekeep_models.train_grid import GridFit, fit_grid, grids
@@ -258,6 +259,7 @@ def finish_grid(
     looks = looks_of(flight.grid, held, recipe.looking)
     threshold = threshold_from(held, looks, recipe.alarms)
     float_looks = looks_of(lambda part: seen(net, part, recipe.shape), held, recipe.looking)
+    test_looks = looks_of(flight.grid, test, recipe.looking)
     facts: dict[str, Any] = {
         "name": recipe.name,
         "command": command,
@@ -276,7 +278,7 @@ def finish_grid(
         "threshold": threshold,
         "validation": plain(summary(held, looks, threshold)),
         "validation_float": plain(summary(held, float_looks, threshold)),
-        "tests": {"test": plain(summary(test, looks_of(flight.grid, test, recipe.looking), threshold))},
+        "tests": {"test": plain(summary(test, test_looks, threshold))},
         "learned_from": counts([shown(d.picture, recipe.licence) for d in recipe.draws(options)]),
     }
     found = facts["tests"]["test"]
@@ -286,5 +288,6 @@ def finish_grid(
     )
     (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
     with_threshold(model, len(recipe.labels), threshold)
+    scene_sheet(out / f"{recipe.name}.png", test, test_looks, threshold)
     (out / f"{recipe.name}.md").write_text(grid_card(recipe.about, recipe.limits, facts))
     return facts

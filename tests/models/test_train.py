@@ -47,12 +47,21 @@ def toy_folder(root: Path, count: int, seed: int) -> Path:
     return root
 
 
+def framed(sheet: Path) -> int:
+    """Pictures in a contact sheet of mistakes."""
+    pixels = np.asarray(Image.open(sheet))[2::110, 2::110]
+    return int((pixels != 255).any(axis=2).sum())
+
+
 def test_a_folder_of_toys_becomes_a_model_that_flies(tmp_path: Path) -> None:
     folder = toy_folder(tmp_path / "pictures", 40, seed=1)
     options = Options(data=folder, positive="disc", side=32, crops=0.5, epochs=6)
     facts = train(recipe_for("classifier", options), options, tmp_path / "out", "fk-models train classifier")
     out = tmp_path / "out"
-    assert {p.name for p in out.iterdir()} == {f"classifier.{s}" for s in ("tflite", "fkm", "json", "md")}
+    endings = ("tflite", "fkm", "json", "md", "png")
+    assert {p.name for p in out.iterdir()} == {f"classifier.{s}" for s in endings}
+    confusion = facts["validation"]["confusion"]
+    assert framed(out / "classifier.png") == confusion["fp"] + confusion["fn"]
     assert json.loads((out / "classifier.json").read_text())["threshold"] == facts["threshold"]
 
     rng = np.random.default_rng(99)  # pictures that training never saw

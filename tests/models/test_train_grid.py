@@ -1,5 +1,6 @@
 """Grids: targets of known boxes, decoding, and a toy detector trained to the end."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -241,9 +242,9 @@ def test_summary_of_perfect_looks() -> None:
     assert found["average_precision"] == 1
 
 
-def dots(root: Path, count: int) -> list[Picture]:
+def dots(root: Path, count: int, seed: int = 5) -> list[Picture]:
     """Dark noise with one to three bright squares, boxed."""
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(seed)
     root.mkdir()
     pictures = []
     for k in range(count):
@@ -284,11 +285,48 @@ def test_a_toy_detector_learns_and_flies(tmp_path: Path) -> None:
     pool = crops.batch(100)
     save_grid(kept, pool.images[:100], tmp_path / "dots.tflite", ["dot"])
     flight = FlightModel(tmp_path / "dots.tflite")
-    held = dots(tmp_path / "held", 30)[:30]
+    held = dots(tmp_path / "held", 30, seed=6)
     looks = looks_of(flight.grid, held)
     assert summary(held, looks, threshold_from(held, looks, None))["f1"] > 0.8
     image = pool.images[0]
     assert np.abs(flight.grid(image) / 256 - grids(kept, image[None])[0]).max() < 0.15  # quantisation's share
+
+
+def test_a_toy_task_is_trained_to_the_end(tmp_path: Path) -> None:
+    """One call: the model that flies, its threshold, facts, card and the sheet of its mistakes."""
+    pytest.importorskip("torch", reason="training is an extra: pip install 'framekeep[train]'")
+    from framekeep_models.evaluate_flight import FlightModel
+    from framekeep_models.train_grid import GridFit
+    from framekeep_models.train_grid_net import GridWidths
+    from framekeep_models.train_grid_tasks import GridRecipe, train_grid
+    from framekeep_models.train_options import Options
+
+    pictures = {split: dots(tmp_path / split, 20, seed) for split, seed in (("val", 6), ("test", 7))}
+    learned = [Draw(p, 1, 0.6) for p in dots(tmp_path / "train", 60)]
+    recipe = GridRecipe(
+        name="dots",
+        about="where are the dots?",
+        labels=("dot",),
+        shape=GridShape(64, 64, 4),
+        kind="centres",
+        draws=lambda _: learned,
+        cutting=Cutting(near=0.3, mosaic=0.2, turns=True),
+        fit=GridFit(steps=120, rate=1e-2, average=0.95, looks=1),
+        held=lambda _, split: pictures[split],
+        widths=GridWidths(8, 8, 16, 16, 16, 16),
+        limits="Dots only.",
+    )
+    out, said = tmp_path / "out", []
+    train_grid(recipe, Options(data=tmp_path), out, "fk-models train dots", said.append)
+    assert {p.name for p in out.iterdir()} == {f"dots.{s}" for s in ("tflite", "fkm", "json", "md", "png")}
+    facts = json.loads((out / "dots.json").read_text())
+    assert facts["tests"]["test"]["f1"] > 0.8
+    assert FlightModel(out / "dots.fkm").threshold == facts["threshold"]
+    card = (out / "dots.md").read_text()
+    assert f"| test | 20 | {facts['tests']['test']['average_precision']:.3f} (" in card
+    assert "Dots only." in card
+    assert Image.open(out / "dots.png").width == 4 * 324
+    assert said[-1].endswith(facts["summary"])
 
 
 def test_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
