@@ -85,7 +85,8 @@ def _sampled(dataset: Dataset, limit: int | None, seed: int | None) -> Dataset:
 
 def _listed(path: Path, kind: str, items: list[Item]) -> Dataset:
     if not items:
-        raise UserError(f"{path}: no pictures in it (looked for {' '.join(sorted(PICTURES))})")
+        looked = f" (looked for {' '.join(sorted(PICTURES))})" if kind == "folder" else "; name some"
+        raise UserError(f"{path}: no pictures in it{looked}")
     labels: Labels = frozenset().union(*(item.labels for item in items if item.labels))
     return Dataset(str(path), kind, items, len(items), labels)
 

@@ -109,7 +109,7 @@ def test_pictures_are_not_opened_before_their_turn(tmp_path: Path) -> None:
         ("gone.csv", None, "no such file or folder"),
         ("a.csv", "name,label\nx,1\n", ":1: no column `file`"),
         ("b.csv", "file,label\n,1\n", ":2: the column `file` is empty"),
-        ("c.csv", "file,label\n", "no pictures in it"),
+        ("c.csv", "file,label\n", "no pictures in it; name some"),
         ("d.csv", "", "no column `file`"),
         ("a.json", "{", "not COCO JSON"),
         ("b.json", "[]", "not COCO JSON"),
@@ -133,7 +133,7 @@ def test_what_is_no_dataset_is_answered_in_one_line(
 
 
 def test_an_empty_folder_and_a_binary_table_are_answered(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no pictures in it"):
+    with pytest.raises(UserError, match=r"no pictures in it \(looked for .bmp"):
         dataset.load(str(tmp_path))
     (tmp_path / "x.csv").write_bytes(b"\xff\x00\xfe")
     with pytest.raises(UserError, match="not a CSV in UTF-8"):
