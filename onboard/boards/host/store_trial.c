@@ -482,6 +482,8 @@ static void go_bad(trial *t)
         }
     }
     t->unread = t->config->bad_as == FK_BAD_READ;
+    if (t->unread)
+        t->highest = 0; /* it alone may have shown which ids are taken */
     t->chip.bad[segment] = t->config->bad_as;
 }
 
