@@ -241,7 +241,7 @@ Policy = Struct(
     "jpeg_quality" / Int8ub * "1..100",
     "jpeg_mode" / Int8ub * "0 greyscale, 1 colour 4:2:0",
     "restart_interval" / Int16ub * "MCUs between restart markers, 0 = none",
-    "picture_bytes_max" / Int32ub * "a larger picture is not kept",
+    "picture_bytes_max" / Int32ub * "1..196608: a larger picture is not kept",
     "window_width" / Int16ub * "of the part that is kept, around what was found; 0 wide and high = all",
     "window_height" / Int16ub * "pixels",
     "record_apid" / Int16ub * "of decision records, 0..2046",

@@ -382,6 +382,9 @@ size_t fk_pipeline_packet_max(const fk_pipeline *p)
     return fk_downlink_packet_max(&p->link);
 }
 
+_Static_assert((int)FK_POLICY_PICTURE_MAX == (int)FK_STORE_CHUNKS_MAX * (int)FK_STORE_CHUNK_MAX,
+               "a policy asks for no picture that cannot be kept, nor for one that wraps a size");
+
 size_t fk_pipeline_work_size(const fk_model *model, const fk_policy *policy)
 {
     size_t arena = fk_model_arena_size(model);

@@ -30,7 +30,8 @@ static int camera_ok(const fk_policy *p)
     fk_rect tile;
 
     if (p->width < 1 || p->width > FK_FRAME_SIDE_MAX || p->height < 1 ||
-        p->height > FK_FRAME_SIDE_MAX || p->pixel_format > FK_PIXEL_RGB888) {
+        p->height > FK_FRAME_SIDE_MAX || p->pixel_format > FK_PIXEL_RGB888 ||
+        (p->pixel_format == FK_PIXEL_YUYV && p->width % 2 != 0)) {
         return 0;
     }
     if (p->tiles_across > FK_POLICY_TILES_MAX || p->tiles_down > FK_POLICY_TILES_MAX ||
@@ -82,7 +83,8 @@ static int window_ok(const fk_policy *p)
 static int output_ok(const fk_policy *p)
 {
     return p->jpeg_quality >= 1 && p->jpeg_quality <= QUALITY_MAX && p->jpeg_mode <= 1 &&
-           p->picture_bytes_max > 0 && p->record_apid <= APID_MAX && p->image_apid <= APID_MAX &&
+           p->picture_bytes_max >= 1 && p->picture_bytes_max <= FK_POLICY_PICTURE_MAX &&
+           p->record_apid <= APID_MAX && p->image_apid <= APID_MAX &&
            p->record_apid != p->image_apid && p->chunk_bytes >= 1 &&
            p->chunk_bytes <= CHUNK_BYTES_MAX;
 }

@@ -103,6 +103,8 @@ def test_any_missing_byte_is_refused() -> None:
         ("jpeg_quality", 101),
         ("jpeg_mode", 2),
         ("picture_bytes_max", 0),
+        ("picture_bytes_max", 48 * 4096 + 1),  # more than the store's chunks of a frame
+        ("picture_bytes_max", 0xFFFF_FFFF),  # with the encoder's scratch it would wrap 32 bits
         ("window_width", 5),
         ("window_height", 5),
         ("window", {"window_width": 4097, "window_height": 5}),
@@ -128,6 +130,12 @@ def test_a_window_that_cuts_a_pair_of_pixels_is_refused(fields: dict[str, Any]) 
     fields |= {"window_width": 33, "window_height": 5, "width": 96, "height": 64}
     for name, code in (("GRAY8", 0), ("YUYV", ErrorCode.FK_ERR_INVAL)):
         fields["pixel_format"] = getattr(lib, f"FK_PIXEL_{name}")
+        assert parse(resealed(fields))[0] == code
+
+
+def test_a_width_that_cuts_a_pair_of_pixels_is_refused(fields: dict[str, Any]) -> None:
+    for name, code in (("GRAY8", 0), ("YUYV", ErrorCode.FK_ERR_INVAL)):
+        fields |= {"width": 95, "pixel_format": getattr(lib, f"FK_PIXEL_{name}")}
         assert parse(resealed(fields))[0] == code
 
 

@@ -312,7 +312,8 @@ def test_a_mask_may_be_added(flown: Flown) -> None:
         ({"jpeg_quality": 0}, "FK_ERR_INVAL"),
         ({"version": 2}, "FK_ERR_VERSION"),
         ({"magic": 0}, "FK_ERR_CORRUPT"),
-        ({"picture_bytes_max": 1 << 31}, "FK_ERR_TOOSMALL"),
+        ({"picture_bytes_max": 48 * 4096}, "FK_ERR_TOOSMALL"),
+        ({"picture_bytes_max": 0xFFFF_FFFF}, "FK_ERR_INVAL"),
     ],
 )
 def test_a_policy_that_cannot_fly_is_refused_whole(flown: Flown, fields: dict[str, int], error: str) -> None:

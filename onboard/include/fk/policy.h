@@ -7,7 +7,12 @@
 
 #include "fk/frame.h"
 
-enum { FK_POLICY_CLASSES_MAX = 8, FK_POLICY_MASKS_MAX = 4, FK_POLICY_TILES_MAX = 16 /* a side */ };
+enum {
+    FK_POLICY_CLASSES_MAX = 8,
+    FK_POLICY_MASKS_MAX = 4,
+    FK_POLICY_TILES_MAX = 16,      /* a side                                          */
+    FK_POLICY_PICTURE_MAX = 196608 /* bytes; the store keeps no larger picture         */
+};
 
 /* A class worth keeping. */
 typedef struct {
@@ -20,7 +25,7 @@ typedef struct {
 
 typedef struct {
     /* camera */
-    uint16_t width, height;       /* pixels of a frame                              */
+    uint16_t width, height;       /* pixels of a frame; an even width for YUYV      */
     fk_rect  crop;                /* what the network sees; width 0 = all of it     */
     uint8_t  tiles_across;        /* 1..FK_POLICY_TILES_MAX: it sees that in so many */
     uint8_t  tiles_down;          /* parts, as fk_camera_tile cuts them: one run each */
@@ -38,7 +43,7 @@ typedef struct {
     uint8_t  jpeg_quality;        /* 1..100                                         */
     uint8_t  jpeg_mode;           /* 0 greyscale, 1 colour 4:2:0                     */
     uint16_t restart_interval;    /* MCUs between restart markers, 0 = none         */
-    uint32_t picture_bytes_max;   /* a larger picture is not kept                   */
+    uint32_t picture_bytes_max;   /* 1..FK_POLICY_PICTURE_MAX: a larger one is not kept */
     uint16_t window_width;        /* pixels that are kept, around what was found;   */
     uint16_t window_height;       /* 0 both: the whole frame                        */
     /* audit */

@@ -203,7 +203,7 @@
 #define FK_POLICY_JPEG_QUALITY               25u /* 1 B: 1..100 */
 #define FK_POLICY_JPEG_MODE                  26u /* 1 B: 0 greyscale, 1 colour 4:2:0 */
 #define FK_POLICY_RESTART_INTERVAL           27u /* 2 B: MCUs between restart markers, 0 = none */
-#define FK_POLICY_PICTURE_BYTES_MAX          29u /* 4 B: a larger picture is not kept */
+#define FK_POLICY_PICTURE_BYTES_MAX          29u /* 4 B: 1..196608: a larger picture is not kept */
 #define FK_POLICY_WINDOW_WIDTH               33u /* 2 B: of the part that is kept, around what was found; 0 wide and high = all */
 #define FK_POLICY_WINDOW_HEIGHT              35u /* 2 B: pixels */
 #define FK_POLICY_RECORD_APID                37u /* 2 B: of decision records, 0..2046 */
