@@ -246,12 +246,17 @@ static int audit(fk_pipeline *p, const fk_decision *d, const fk_frame *frame)
             return err;
         }
     }
+    fk_store_use_id(&p->store, d->frame_id); /* its decision may still wait, and be lost */
     return fk_store_log_append(&p->store, record, sizeof record);
 }
 
 int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, fk_time time)
 {
-    *out = (fk_decision){.time = time, .frame_id = p->next_id++};
+    if (p->next_id == 0) {
+        *out = (fk_decision){.time = time, .reason = FK_REASON_ERROR, .error = FK_ERR_STATE};
+        return FK_ERR_STATE;
+    }
+    *out = (fk_decision){.time = time, .frame_id = p->next_id++}; /* 0 after the last */
     p->now = time;
     memcpy(out->model_id, p->model.id, sizeof out->model_id);
 
@@ -568,7 +573,7 @@ int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg)
     p->next_id = fk_store_next_id(&p->store);
     if (p->next_id > 1) {
         /* the decisions of a batch that a reset lost have used these */
-        p->next_id += FK_PIPELINE_BATCH;
+        p->next_id = p->next_id > UINT32_MAX - FK_PIPELINE_BATCH ? 0 : p->next_id + FK_PIPELINE_BATCH;
     }
     p->source = (fk_downlink_source){
         .ctx = p,

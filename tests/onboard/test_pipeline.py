@@ -291,6 +291,50 @@ def test_ids_of_a_batch_whose_write_was_cut_are_not_reused(flown: tuple[bytes, b
     assert after.frame(black).frame_id > ids[-1] + 1
 
 
+def test_a_thumbnail_takes_its_id_from_the_first_frame_on(flown: tuple[bytes, bytes, list[Frame]]) -> None:
+    """Its frame was not kept and its decision went with the power; the thumbnail is on flash."""
+    policy, image, frames = flown
+    policy = resealed(policy, audit_every=1, bright_above=0, contrast_below=255)
+    before = Pipeline(policy, image, LARGE)
+    ids = [before.frame(frame).frame_id for frame in frames[20:22]]
+    assert before.report()["frames"] == 0
+    after = Pipeline(policy, image, LARGE, flash=before.flash())
+    ids.append(after.frame(frames[22]).frame_id)
+    assert [ThumbnailPacket.parse(p).data.frame_id for kind, p in packets(after) if kind == 4] == ids
+    assert len(set(ids)) == 3
+
+
+def test_ids_end_and_none_is_given_twice(flown: tuple[bytes, bytes, list[Frame]]) -> None:
+    policy, image, frames = flown
+    last = (1 << 32) - 1
+    camera = Pipeline(policy, image, LARGE)
+    camera._pipeline.next_id = last - 1
+    assert [camera.frame(frame).frame_id for frame in frames[20:22]] == [last - 1, last]
+    for _ in range(2):
+        with pytest.raises(FkError, match="FK_ERR_STATE"):
+            camera.frame(frames[22])
+        assert camera.frame_ids() == [last - 1, last]
+        sent = [DecisionPacket.parse(p).data.frame_id for kind, p in packets(camera) if kind == 1]
+        assert sent in ([last - 1, last], [])
+        camera = Pipeline(policy, image, LARGE, flash=camera.flash())
+
+
+@pytest.mark.parametrize("left", [1, lib.FK_PIPELINE_BATCH, lib.FK_PIPELINE_BATCH + 1])
+def test_a_reset_near_the_last_id_does_not_begin_again(
+    left: int, flown: tuple[bytes, bytes, list[Frame]]
+) -> None:
+    policy, image, frames = flown
+    before = Pipeline(policy, image, LARGE)
+    before._pipeline.next_id = (1 << 32) - left - 1
+    before.frame(frames[20])
+    after = Pipeline(policy, image, LARGE, flash=before.flash())
+    if left > lib.FK_PIPELINE_BATCH:
+        assert after.frame(frames[21]).frame_id == (1 << 32) - left + lib.FK_PIPELINE_BATCH
+    else:
+        with pytest.raises(FkError, match="FK_ERR_STATE"):
+            after.frame(frames[21])
+
+
 def test_a_frame_whose_masks_were_not_made_leaves_no_thumbnail(
     flown: tuple[bytes, bytes, list[Frame]],
 ) -> None:

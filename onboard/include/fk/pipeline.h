@@ -62,7 +62,7 @@ typedef struct {
     uint8_t   *work;
     size_t     work_size;
     fk_time    now;                       /* of the last frame                               */
-    uint32_t   next_id;
+    uint32_t   next_id;                   /* 0: all are used up                              */
     uint16_t   batch_fill;                /* bytes in batch, 0 when it is empty               */
     uint16_t   unsent_fill, unsent_at;    /* bytes in unsent; those already in packets        */
     uint8_t    batch[FK_PIPELINE_LOG];    /* decisions not yet in flash                      */
@@ -80,7 +80,8 @@ int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg);
  * fails makes the reason FK_REASON_ERROR and `out->error` its code; the frame is
  * then lost but the next one is welcome. What the policy masks is made black in the
  * frame buffer. Returns < 0 only when not even the
- * decision could be logged. */
+ * decision could be logged, and FK_ERR_STATE, the frame not looked at, when all 2^32 - 1
+ * ids are used up. */
 int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, fk_time time);
 
 /* Does what a telecommand says. Returns 0, or why it was refused; either is reported in
