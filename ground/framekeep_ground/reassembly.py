@@ -18,21 +18,25 @@ class Picture:
     size: int
     time: int = 0
     crc32: set[int] = field(default_factory=set)  # announced; one, unless damage went unseen
-    parts: dict[int, list[bytes]] = field(default_factory=dict)  # offset -> what came for it
-    received: int = 0  # bytes of parts, each offset once
+    parts: dict[int, list[bytes]] = field(default_factory=dict)  # offset -> versions; none begins another
+    received: int = 0  # bytes of parts, of each offset the longest
     duplicates: int = 0
     finished: bool = False  # whole, checked and handed out; its parts are gone
 
     def add(self, chunk: Chunk) -> bool:
-        """Keep a chunk; one that was there already is only counted. Whether it was new."""
+        """Keep a chunk; one that was there already is only counted. Whether it was new.
+
+        A resend of a few bytes, or another chunk size, gives one place chunks of several lengths: while they
+        agree they are one version.
+        """
         self.time = self.time or chunk.time
         versions = [] if self.finished else self.parts.setdefault(chunk.offset, [])
-        if self.finished or chunk.data in versions:
+        if self.finished or any(version.startswith(chunk.data) for version in versions):
             self.duplicates += 1
             return False
-        if not versions:
-            self.received += len(chunk.data)
-        versions.append(chunk.data)
+        self.received -= max(map(len, versions), default=0)
+        versions[:] = [*(version for version in versions if not chunk.data.startswith(version)), chunk.data]
+        self.received += max(map(len, versions))
         return True
 
     def spans(self) -> list[tuple[int, int]]:
@@ -47,7 +51,7 @@ class Picture:
         """What is known, as runs of bytes that touch nowhere."""
         runs: list[tuple[int, bytearray]] = []
         for offset in sorted(self.parts):
-            for version in self.parts[offset][:1]:
+            for version in sorted(self.parts[offset], key=len, reverse=True)[:1]:
                 if runs and offset <= runs[-1][0] + len(runs[-1][1]):
                     start, run = runs[-1]
                     run += version[max(0, start + len(run) - offset) :]

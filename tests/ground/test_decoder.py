@@ -3,6 +3,7 @@
 import io
 import itertools
 import random
+import zlib
 
 import numpy as np
 import pytest
@@ -206,6 +207,37 @@ def test_a_wrong_chunk_that_passed_its_crc_gives_way_to_the_right_one() -> None:
     wrong[40] ^= 0xFF
     packets.insert(at, crc_by_stdlib(wrong.hex()))
     assert decoded(b"".join(packets))[1] == sent().pictures
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("other", [(1, 1), (120, 1999), (200, 1999)], ids=["one byte", "double", "200"])
+def test_chunks_of_several_lengths_at_one_place_agree(other: tuple[int, int], newest_first: bool) -> None:
+    """A resend of a byte, or a pass with larger chunks, beside a pass that lost half: none is in the way."""
+    whole = random.Random(5).randbytes(1999)
+    size, end = other
+    first = [(at, 60) for at in range(0, 1999, 60) if size == 1 or at % 120 == 0]
+    second = [(at, size) for at in range(0, end, size)]
+    pictures = Reassembly()
+    picture = pictures.picture(7, len(whole))
+    picture.crc32.add(zlib.crc32(whole))
+    for at, count in second + first if newest_first else first + second:
+        pictures.add(Chunk(7, at, len(whole), 0, whole[at : at + count]))
+    assert picture.holes() == []
+    assert picture.received >= len(whole)
+    assert picture.known() == [(0, whole)]
+    assert picture.whole() == whole
+
+
+def test_of_versions_that_differ_the_longest_is_shown_until_the_picture_is_whole() -> None:
+    pictures = Reassembly()
+    for data in (b"abX", b"abcd", b"ab", b"abcde"):
+        pictures.add(Chunk(7, 0, 8, 0, data))
+    picture = pictures.picture(7, 8)
+    assert (picture.parts, picture.received) == ({0: [b"abX", b"abcde"]}, 5)
+    assert (picture.known(), picture.duplicates) == ([(0, b"abcde")], 1)
+    pictures.add(Chunk(7, 3, 8, 0, b"def g"))
+    picture.crc32.add(zlib.crc32(b"abXdef g"))
+    assert picture.whole() == b"abXdef g"
 
 
 def test_a_chunk_past_the_end_of_its_picture_is_not_used() -> None:
