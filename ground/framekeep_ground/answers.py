@@ -1,5 +1,6 @@
 """What the camera answered to the telecommands that went up."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,8 +8,11 @@ from framekeep_ground import formats
 from framekeep_ground.codes import Error
 from framekeep_ground.command import split
 from framekeep_ground.errors import UserError
+from framekeep_ground.layout import column
 from framekeep_ground.tables import Records
 
+Count = tuple[int, int, int]  # packet_id, sequence and subtype of a telecommand, by which a report names it
+_SAID = ("data_command_id", "data_command_sequence", "data_command_subtype", "header_time", "data_frame_id")
 RESEND_SIZE = formats.TcHeader.sizeof() + formats.Resend.sizeof() + formats.PacketTrailer.sizeof()
 
 
@@ -35,15 +39,21 @@ def asked(packet: bytes) -> int | None:
 def gone(reports: Records, sent: Sequence[bytes]) -> set[int]:
     """Frames that the camera no longer has: a report refuses them, by the count of the telecommand.
 
-    Where files were sent with the same counts, a count that was carried out as well says nothing.
+    Where files were sent with the same counts, a count says nothing that was carried out as well, or that
+    asked for more frames than were refused by it.
     """
     refused = _counts(reports[reports["data_error"] == Error.NOENT])
-    refused -= _counts(reports[reports["data_error"] == 0])
-    headers = ((formats.TcHeader.parse(packet), packet) for packet in sent)
-    frames = {asked(p) for h, p in headers if (h.packet_id, h.sequence, h.subtype) in refused}
-    return {frame for frame in frames if frame is not None}
+    done = _counts(reports[reports["data_error"] == 0])
+    frames: dict[Count, set[int]] = {}
+    for packet in sent:
+        header = formats.TcHeader.parse(packet)
+        if (frame := asked(packet)) is not None:
+            frames.setdefault((header.packet_id, header.sequence, header.subtype), set()).add(frame)
+    known = (f for count, f in frames.items() if count not in done and len(f) <= refused[count])
+    return set[int]().union(*known)
 
 
-def _counts(reports: Records) -> set[tuple[int, ...]]:
-    names = ("data_command_id", "data_command_sequence", "data_command_subtype")
-    return set(zip(*(reports[name].tolist() for name in names), strict=True))
+def _counts(reports: Records) -> Counter[Count]:
+    """How many reports there are of each count; one that came again after a reset is one."""
+    said = zip(*(column(reports, name).tolist() for name in _SAID), strict=True)
+    return Counter((packet_id, sequence, subtype) for packet_id, sequence, subtype, *_ in set(said))

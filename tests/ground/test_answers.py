@@ -14,12 +14,13 @@ DONE = 0
 
 
 def reports(*answers: tuple[bytes, int]) -> np.ndarray:
-    """Of telecommands: their first four bytes and subtype as in the packets, and the answer."""
-    kinds = [("data_command_id", int), ("data_command_sequence", int), ("data_command_subtype", int)]
+    """Of telecommands, a frame taken between any two: as in the packets, and the answer."""
+    names = ("command_id", "command_sequence", "command_subtype", "frame_id", "error")
     rows = [
-        (int.from_bytes(p[:2], "big"), int.from_bytes(p[2:4], "big"), p[8], int(code)) for p, code in answers
+        (int.from_bytes(p[:2], "big"), int.from_bytes(p[2:4], "big"), p[8], k, int(code), k << 16)
+        for k, (p, code) in enumerate(answers)
     ]
-    return np.array(rows, [*kinds, ("data_error", int)])
+    return np.array(rows, [*((f"data_{name}", int) for name in names), ("header_time", int)])
 
 
 def test_the_frame_of_a_refused_resend_is_gone() -> None:
@@ -40,6 +41,16 @@ def test_other_commands_other_counts_and_other_cameras_say_nothing() -> None:
 def test_a_count_that_was_carried_out_as_well_says_nothing() -> None:
     earlier, later = resend(7).packet(100, 0), resend(8).packet(100, 0)
     assert gone(reports((earlier, Error.NOENT), (later, DONE)), [earlier, later]) == set()
+
+
+def test_a_count_that_asked_for_more_frames_than_were_refused_says_nothing() -> None:
+    """Two files, both counted from 0: the answer to one of them did not come down."""
+    earlier, later = resend(7).packet(100, 0), resend(8).packet(100, 0)
+    one = reports((earlier, Error.NOENT))
+    assert gone(one, [earlier, later]) == set()
+    assert gone(one, [earlier, earlier]) == {7}, "the same file named twice"
+    assert gone(np.concatenate([one, one]), [earlier, later]) == set(), "a report sent again after a reset"
+    assert gone(reports((earlier, Error.NOENT), (later, Error.NOENT)), [earlier, later]) == {7, 8}
 
 
 @pytest.mark.parametrize(
