@@ -25,9 +25,13 @@ from framekeep_ground.formats import (
     STORE_EXTENTS_MAX,
     STORE_PLACES_MAX,
     STORE_RECORD_MIN,
+    ChunkHeader,
+    PacketTrailer,
     Policy,
     StoreExtent,
     StoreMeta,
+    ThumbnailPacket,
+    TmHeader,
 )
 from framekeep_ground.shell import printable
 
@@ -211,6 +215,12 @@ class Downlink:
     pass_every: int  # frames; 0: only the last pass
     pass_bytes: int  # 0: all that waits
     last_pass_bytes: int  # 0: all that waits
+
+    @property
+    def packet_max(self) -> int:
+        """Bytes of the largest packet, as fk_pipeline_packet_max: with less left a pass ends."""
+        around = TmHeader.sizeof() + ChunkHeader.sizeof() + PacketTrailer.sizeof()
+        return int(max(around + self.chunk_bytes, ThumbnailPacket.sizeof()))
 
 
 # What a flash chip fixes, so that a mission names it once: segment size, program unit, segments, and the
@@ -545,6 +555,10 @@ def _downlink(table: Table) -> Downlink:
         raise table.fail("image_apid", " equals record_apid; records and pictures need one each")
     if downlink.pass_bytes and not downlink.pass_every:
         raise table.fail("pass_bytes", " has no effect without pass_every; add pass_every = N frames")
+    for name in ("pass_bytes", "last_pass_bytes"):
+        if 0 < (budget := getattr(downlink, name)) < downlink.packet_max:
+            problem = f" = {budget}; a pass needs {downlink.packet_max} for its largest packet"
+            raise table.fail(name, f"{problem}, 0 takes all that waits")
     table.done()
     return downlink
 

@@ -66,9 +66,9 @@ def test_a_time_that_no_packet_can_tell_is_refused(pictures: Path) -> None:
 
 
 def test_passes_come_after_every_n_frames_and_at_the_end(pictures: Path) -> None:
-    played = flight(pictures, "pass_every = 16\npass_bytes = 500\nlast_pass_bytes = 9\n")
+    played = flight(pictures, "pass_every = 16\npass_bytes = 500\nlast_pass_bytes = 234\n")
     kinds = [event.budget if isinstance(event, Pass) else "frame" for event in played.events()]
-    assert kinds == ["frame"] * 16 + [500] + ["frame"] * 16 + [500] + ["frame"] * 8 + [9]
+    assert kinds == ["frame"] * 16 + [500] + ["frame"] * 16 + [500] + ["frame"] * 8 + [234]
     assert played.passes == 3
 
 

@@ -127,6 +127,8 @@ def test_what_is_left_out_has_the_documented_default(write) -> None:
         ("store.quotas.person", "ceiling = -1", "allowed are whole numbers 0..4294967295 bytes"),
         ("downlink", "image_apid = 100", "equals record_apid"),
         ("downlink", "pass_bytes = 100", "no effect without pass_every"),
+        ("downlink", "pass_bytes = 233\npass_every = 9", "a pass needs 234 for its largest packet"),
+        ("downlink", "last_pass_bytes = 217\nchunk_bytes = 16", "a pass needs 218 for its largest packet"),
         ("downlink", "chunk_bytes = 5000", "allowed are whole numbers 16..4096 bytes"),
         ("privacy", "mask = 1", 'privacy.mask is not a key of a mission; did you mean "masks"?'),
         ("privacy", "masks = [[0, 0, 97, 1]]", "is not inside the frame of 96 x 64"),

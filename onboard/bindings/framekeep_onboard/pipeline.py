@@ -121,7 +121,7 @@ class Pipeline:
     def downlink(self, event: Pass) -> Iterator[bytes]:
         """The packets of one pass, until its budget is used or nothing waits.
 
-        A frame that flash no longer holds whole is given up and the pass goes on.
+        FkError where the frame under way can no longer be read: it is given up, another call goes on.
         """
         left = event.budget
         while event.budget == 0 or left >= len(self._packet):
