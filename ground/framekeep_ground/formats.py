@@ -190,7 +190,7 @@ TcHeader = Struct(
 
 Resend = Struct(
     "frame_id" / Int32ub * "as in its decision record",
-    "first" / Int32ub * "byte of the encoded picture",
+    "first" / Int32ub * "byte of the encoded picture, one that it has",
     "last" / Int32ub * "byte of the encoded picture, first..4294967295; past its end = up to its end",
 )
 

@@ -15,7 +15,8 @@ def unwrap(counts: Counts, modulo: int = SEQUENCE_MODULO) -> Counts:
 
     Each is taken to lie within half the modulus of the one before, so packets
     may come late or twice; a silence of more than half the modulus is seen as
-    shorter than it was by a multiple of it.
+    shorter than it was by a multiple of it, and of two recordings of one longer
+    stretch the second counts as what came after the first.
     """
     if len(counts) == 0:
         return counts

@@ -495,6 +495,9 @@ static int resend(fk_pipeline *p, const fk_command *c)
     fk_frame_meta meta;
 
     int err = fk_store_find(&p->store, c->frame_id, &meta);
+    if (err >= 0 && c->first >= meta.size) {
+        err = FK_ERR_INVAL; /* nothing would come, and the report would say that it did */
+    }
     return err < 0 ? err : fk_downlink_resend(&p->downlink, c->frame_id, c->first, c->last);
 }
 

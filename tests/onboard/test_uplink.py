@@ -200,6 +200,19 @@ def test_bytes_of_a_picture_come_again_behind_its_announcement(flown: Flown) -> 
     assert camera.packets() == []
 
 
+def test_bytes_past_the_end_of_a_picture_are_refused_and_nothing_comes(flown: Flown) -> None:
+    camera = Camera(flown)
+    taken = camera.pipeline.frame(camera.frames[0])
+    camera.packets()
+    for first, last, answer in (
+        (taken.size - 1, taken.size + 9, 0),
+        (taken.size, taken.size, lib.FK_ERR_INVAL),
+        (0xFFFF_FFFF, 0xFFFF_FFFF, lib.FK_ERR_INVAL),
+    ):
+        assert camera.give(command.resend(taken.frame_id, first, last)) == answer
+        assert [(at, len(data)) for _, at, data in chunks(camera.packets())] == [(first, 1)] * (answer == 0)
+
+
 def test_a_resend_waits_for_the_frame_under_way_and_goes_before_the_next(flown: Flown) -> None:
     camera = Camera(flown)
     old = camera.pipeline.frame(camera.frames[0]).frame_id

@@ -22,8 +22,9 @@ int fk_camera_crop(fk_rect *crop, const fk_frame *f, int fit, uint16_t out_w, ui
 
 /* Part `index` of `whole`, counted row by row, when across x down equal parts cover it and
  * each shares a quarter of its side with the next: an object that one part cuts is whole in
- * its neighbour. Sides round down, the last part ends where `whole` ends. Returns 0, or
- * FK_ERR_INVAL for no part of that number or one that would have no pixel. */
+ * its neighbour. Sides round down, so that parts of 1 or 2 pixels may leave some between
+ * them out; the last part ends where `whole` ends. Returns 0, or FK_ERR_INVAL for no part of
+ * that number or one that would have no pixel. */
 int fk_camera_tile(fk_rect *tile, const fk_rect *whole, unsigned across, unsigned down, unsigned index);
 
 /* The width x height part of `whole` whose middle is as near to that of `box`, a place in

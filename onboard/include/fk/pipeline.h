@@ -25,7 +25,7 @@
 #include "fk/uplink.h"
 
 enum {
-    FK_PIPELINE_SCALE_WORDS = 1024, /* bounds the width of a model's input: 340 pixels RGB   */
+    FK_PIPELINE_SCALE_WORDS = 1024, /* bounds the width of a model's input: 341 pixels RGB   */
     FK_PIPELINE_CLASSES_MAX = 32,   /* classes of a model that the trigger can look at      */
     FK_PIPELINE_BATCH = 6,          /* decisions that share one write of flash               */
     FK_PIPELINE_LOG = 1 + FK_PIPELINE_BATCH * FK_DECISION_RECORD_SIZE, /* bytes of that write:
@@ -88,10 +88,10 @@ int fk_pipeline_frame(fk_pipeline *p, fk_decision *out, const fk_frame *frame, f
  * a record that goes down with the decisions, but for a packet that is damaged
  * (FK_ERR_CORRUPT) or not for the policy's APID of records (FK_ERR_NOENT), which change
  * nothing. FK_ERR_NOENT is also a frame that is not in flash, FK_ERR_TOOSMALL a resend
- * too many. A policy holds until the next reset, which brings back the one of
- * fk_pipeline_init(): no command can do lasting harm. It must leave the camera, the
- * window, the packets, the quotas and all masks as they are, else it is FK_ERR_STATE; masks may be
- * added. */
+ * too many, FK_ERR_INVAL one that begins past the picture's end. A policy holds until the
+ * next reset, which brings back the one of fk_pipeline_init(): no command can do lasting
+ * harm. It must leave the camera, the window, the packets, the quotas and all masks as they
+ * are, else it is FK_ERR_STATE; masks may be added. */
 int fk_pipeline_command(fk_pipeline *p, const uint8_t *packet, size_t size);
 
 /* Writes what waits in RAM to flash: decisions are gathered so that they share a

@@ -138,7 +138,7 @@
 
 /* Resend: docs/ICD.md */
 #define FK_RESEND_FRAME_ID                    0u /* 4 B: as in its decision record */
-#define FK_RESEND_FIRST                       4u /* 4 B: byte of the encoded picture */
+#define FK_RESEND_FIRST                       4u /* 4 B: byte of the encoded picture, one that it has */
 #define FK_RESEND_LAST                        8u /* 4 B: byte of the encoded picture, first..4294967295; past its end = up to its end */
 #define FK_RESEND_BYTES                      12u /* in all */
 
