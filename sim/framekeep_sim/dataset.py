@@ -97,6 +97,8 @@ def _opener(path: Path) -> Callable[[], Image.Image]:
             raise ValueError("the file is empty")
         with Image.open(path) as picture:
             picture.load()
+            if picture.mode == "F":
+                raise ValueError("its pixels are floats of no known range; save 8 or 16 bits a channel")
             return picture
 
     return open_picture

@@ -195,10 +195,16 @@ def test_bad_pictures_are_counted_and_skipped(capfd, pictures, tmp_path) -> None
     (pictures / "text.png").write_text("no picture")
     whole = (pictures / "good0.png").read_bytes()
     (pictures / "half.png").write_bytes(whole[: len(whole) // 2])
+    Image.new("F", (64, 48), 0.5).save(pictures / "floats.tif")
     assert main([*run(pictures), "--out", str(tmp_path / "o"), "--json"]) == 0
     said = capfd.readouterr()
-    assert '"frames": 4' in said.out and '"skipped": 3' in said.out
-    for name in ("empty.jpg: the file is empty", "text.png: not a picture", "half.png: "):
+    assert '"frames": 4' in said.out and '"skipped": 4' in said.out
+    for name in (
+        "empty.jpg: the file is empty",
+        "floats.tif: its pixels are floats",
+        "text.png: not a picture",
+        "half.png: ",
+    ):
         assert f"fk-sim: {name}" in said.err
     assert "Traceback" not in said.err
 
