@@ -40,6 +40,11 @@ def write_bytes(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def write_text(path: Path, text: str) -> None:
+    """`text` at `path` in UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
 def read_json(path: Path) -> Any:
     """What a JSON file says; ValueError where it is none."""
     try:

@@ -24,6 +24,7 @@ import flatbuffers
 import numpy as np
 import numpy.typing as npt
 import tflite
+from framekeep_ground.output import write_bytes
 
 from framekeep_models.tflite_model import (
     ACTIVATION,
@@ -191,10 +192,8 @@ class Writer:
         self, path: str | Path, inputs: Sequence[int], outputs: Sequence[int], labels: Sequence[str] = ()
     ) -> Path:
         """Writes the file whole or not at all."""
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(self.build(inputs, outputs, labels))
-        return part.replace(path)
+        write_bytes(Path(path), self.build(inputs, outputs, labels))
+        return Path(path)
 
     @staticmethod
     def _buffer(builder: Any, data: bytes) -> int:

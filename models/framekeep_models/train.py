@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from framekeep_ground.output import write_text
 
 from framekeep_models.data import DataError, Picture
 from framekeep_models.data_crops import U8, Pool, read_rgb, shrink
@@ -242,9 +243,9 @@ def finish(
         say(warning)
     copies = {name: n for name, n in found["near_copies"]["pictures"].items() if n}
     say(f"near copies of judged pictures among those learned from: {copies or 'none'}")
-    (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_text(out / f"{recipe.name}.json", json.dumps(facts, indent=1) + "\n")
     with_threshold(model, len(recipe.labels), found["threshold"])
-    (out / f"{recipe.name}.md").write_text(card(recipe, facts))
+    write_text(out / f"{recipe.name}.md", card(recipe, facts))
     judged = next(iter(recipe.tests(options).values()), held)
     scores = flown(FlightModel(model), judged)
     contact_sheet(out / f"{recipe.name}.png", judged, scores, found["threshold"])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from framekeep_ground.output import write_bytes
 from torch import nn
 
 from framekeep_models.data_crops import U8
@@ -50,7 +51,6 @@ def with_threshold(model: Path, classes: int, threshold: float) -> None:
     from framekeep_models.tflite_writer import with_thresholds
 
     wanted = threshold / 255
-    model.write_bytes(
-        with_thresholds(model.read_bytes(), (1 - wanted, wanted) if classes == 2 else (wanted,))
-    )
-    model.with_suffix(".fkm").write_bytes(compile_model(model).image)
+    thresholds = (1 - wanted, wanted) if classes == 2 else (wanted,)
+    write_bytes(model, with_thresholds(model.read_bytes(), thresholds))
+    write_bytes(model.with_suffix(".fkm"), compile_model(model).image)

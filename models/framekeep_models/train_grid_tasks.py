@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from framekeep_ground.output import write_text
 from torch import nn
 
 from framekeep_models import nets
@@ -286,8 +287,8 @@ def finish_grid(
         f"test: average precision {found['average_precision']}, recall {found['recall']}, "
         f"{found['false_alarms_per_scene']} false alarms a scene, spearman {found['spearman']}"
     )
-    (out / f"{recipe.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_text(out / f"{recipe.name}.json", json.dumps(facts, indent=1) + "\n")
     with_threshold(model, len(recipe.labels), threshold)
     scene_sheet(out / f"{recipe.name}.png", test, test_looks, threshold)
-    (out / f"{recipe.name}.md").write_text(grid_card(recipe.about, recipe.limits, facts))
+    write_text(out / f"{recipe.name}.md", grid_card(recipe.about, recipe.limits, facts))
     return facts

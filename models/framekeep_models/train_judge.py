@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from framekeep_ground.output import write_text
 
 from framekeep_models.data import DataError, Picture
 from framekeep_models.data_crops import read_rgb, spoil
@@ -124,9 +125,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{args.model}: threshold {again['threshold']} where training found {facts['threshold']}"
         )
     facts |= again
-    beside.write_text(json.dumps(facts, indent=1) + "\n")
+    write_text(beside, json.dumps(facts, indent=1) + "\n")
     if args.card:
-        args.card.write_text(card(recipe, facts))
+        write_text(args.card, card(recipe, facts))
     first = next(iter(facts["tests"].items()))
     print(f"{first[0]}: accuracy {first[1]['accuracy']}, AUC {first[1]['auc']}")
     return 0

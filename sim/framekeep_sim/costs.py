@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from framekeep_ground.output import read_json, write_bytes
+from framekeep_ground.output import read_json, write_text
 
 from framekeep_sim.digest import sha256
 from framekeep_sim.errors import UserError
@@ -63,7 +63,7 @@ def write(mission: Mission, model: FlightModel, command: str, steps: Sequence[St
     costs = asdict(Costs(command, _policy(mission, model), model.id.hex(), ()))
     lines = ",\n  ".join(json.dumps(asdict(step)) for step in steps)  # a line each, for those who compare
     text = json.dumps(costs, indent=1).replace('"steps": []', f'"steps": [\n  {lines}\n ]')
-    write_bytes(path, f"{text}\n".encode())
+    write_text(path, f"{text}\n")
     return path
 
 
