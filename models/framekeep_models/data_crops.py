@@ -118,12 +118,13 @@ def make_pool(
     *,
     mixed: float = 0.0,
     spoiled: float = 0.6,
+    coloured: float = 0.0,
 ) -> Pool:
     """Cuts and labels all `draws`, in a random order. The teachers see the clean crop, the pool keeps the
     spoiled one.
 
     A `mixed` share of the crops gets a rectangle of another crop pasted in; such crops carry the teachers'
-    view only."""
+    view only. A `coloured` share is kept in the colours of other cameras."""
     count = sum(draw.crops for draw in draws)
     images = np.empty((count, side, side, 3), np.uint8)
     hard = np.empty(count, np.int8)
@@ -145,6 +146,8 @@ def make_pool(
             soft[i] = teach(images[i])
         if rng.random() < spoiled:
             images[i] = spoil(images[i], rng)
+        if coloured and rng.random() < coloured:
+            images[i] = recoloured(images[i], rng)
     return Pool(images, hard, soft)
 
 
@@ -154,6 +157,24 @@ def paste(image: U8, other: U8, rng: np.random.Generator) -> None:
     x, y = rng.integers(0, side - w), rng.integers(0, side - h)
     u, v = rng.integers(0, side - w), rng.integers(0, side - h)
     image[y : y + h, x : x + w] = other[v : v + h, u : u + w]
+
+
+def recoloured(image: U8, rng: np.random.Generator) -> U8:
+    """As another camera, other air and other processing would have shown it: a veil of air light, a tone
+    curve, a balance of colours, a stretched contrast, less colour or more."""
+    light = image.astype(np.float32) / 255
+    if rng.random() < 0.4:
+        veil = rng.uniform(0.3, 0.9) + rng.uniform(-0.05, 0.1) * np.array([-1, 0, 1], np.float32)
+        light += rng.uniform(0.1, 0.6) * (veil - light)
+    light = light ** np.exp(rng.uniform(-0.5, 0.5) + rng.uniform(-0.1, 0.1, 3))
+    light *= np.exp(rng.uniform(-0.2, 0.2, 3))
+    if rng.random() < 0.3:
+        darkest, lightest = np.percentile(light, (0.5, 99.5))
+        reach = rng.uniform(0.5, 1.0)
+        light = light * (1 - reach) + (light - darkest) / max(float(lightest - darkest), 0.1) * reach
+    grey = light.mean(axis=2, keepdims=True)
+    light = grey + (light - grey) * (0.0 if rng.random() < 0.2 else rng.uniform(0.4, 1.3))
+    return np.asarray(np.clip(255 * light, 0, 255), np.uint8)
 
 
 def spoil(image: U8, rng: np.random.Generator) -> U8:

@@ -173,7 +173,7 @@ the others. Beside it, OpenCV's HOG+SVM on the same test frames, judged alike an
 them: average precision 0.029 (0.009 .. 0.055), F1 0.127; of the four sizes above it finds 0.000, 0.056, 0.216
 and 0.045 (fk-models eval person_grid.tflite --data annotations_test.json --peer hog). It was made for whole
 upright walkers, which few of these frames show. On 552 held-back pictures of rooms, streets and cameras of a
-plant (179 persons; person_more, validation) it has an average precision of 0.721. In videos from above (a
+plant (179 persons; person_more, validation) it has an average precision of 0.740. In videos from above (a
 crowd, a car park) walkers get peaks, most of them below the threshold.""",
 )
 RECIPES = {recipe.name: recipe for recipe in (SHIP, SHELF, PERSON)}

@@ -34,6 +34,9 @@ is not known."""
 CLOSED = """
 Most pictures it learned from are under unknown, research-only or non-commercial licences: see the table. Use
 `person_96` where that matters."""
+COLOURED = """
+Half of the crops are learned in the colours of other cameras: other tone curves and balances, haze, less
+colour or none. The teachers saw them before."""
 SCRATCH = """
 From random weights on the same crops (`person_96_scratch`) the first five epochs reached an AUC of 0.716
 on validation, and were given up for this start."""
@@ -78,7 +81,12 @@ def person_recipe(name: str, everything: bool, warm: bool) -> Recipe:
     def pool(options: Options, rng: np.random.Generator) -> Pool:
         assert options.teachers is not None
         return make_pool(
-            draws(options), 96, rng, PersonTeachers(options.teachers), mixed=0.08 if everything else 0.15
+            draws(options),
+            96,
+            rng,
+            PersonTeachers(options.teachers),
+            mixed=0.08 if everything else 0.15,
+            coloured=0.5 if everything else 0.0,
         )
 
     def net(options: Options, crops: Pool) -> nn.Sequential:
@@ -102,7 +110,7 @@ def person_recipe(name: str, everything: bool, warm: bool) -> Recipe:
         taught_by=TAUGHT
         + (STARTED if warm else "")
         + (SCRATCH if warm and not everything else "")
-        + ("" if everything else OPEN),
+        + (COLOURED if everything else OPEN),
         limits=PERSON_LIMITS + (CLOSED if everything else ""),
     )
 

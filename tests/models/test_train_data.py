@@ -7,10 +7,21 @@ import numpy as np
 import pytest
 import skimage.data
 from framekeep_models.data import DataError, Picture, read_coco, read_csv, read_folder, read_pictures
-from framekeep_models.data_crops import FAULTS, Draw, label_window, make_pool, read_rgb, shrink, spoil
+from framekeep_models.data_crops import (
+    FAULTS,
+    Draw,
+    Pool,
+    label_window,
+    make_pool,
+    read_rgb,
+    recoloured,
+    shrink,
+    spoil,
+)
 from framekeep_models.data_duplicates import hashes_of, near_pairs, perceptual_hash
 from framekeep_models.train_judge import near_copies
 from PIL import Image
+from scipy.stats import spearmanr
 
 
 def picture(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (64, 48)) -> Path:
@@ -120,6 +131,40 @@ def test_every_fault_keeps_shape_and_changes_the_picture() -> None:
         assert (out.shape, out.dtype) == (image.shape, np.uint8)
         assert not np.array_equal(out, image), fault.__name__
     assert spoil(image, rng).shape == image.shape
+
+
+def test_other_cameras_colours_keep_what_is_light_and_what_is_dark() -> None:
+    """Each channel may only be bent, not turned over, whatever is drawn; some pictures lose their colour, and
+    a veil takes contrast."""
+    image = skimage.data.astronaut()[::8, ::8].copy()
+    before = image.copy()
+    luma = image.mean(axis=2).ravel()
+    rng = np.random.default_rng(4)
+    grey, spans = 0, []
+    for _ in range(200):
+        out = recoloured(image, rng)
+        assert (out.shape, out.dtype) == (image.shape, np.uint8)
+        assert spearmanr(luma, out.mean(axis=2).ravel()).statistic > 0.9
+        grey += bool((out == out[..., :1]).all())
+        spans.append(float(np.ptp(np.percentile(out, (5, 95)))))
+    assert np.array_equal(image, before)
+    assert 20 <= grey <= 60  # one in five is to be
+    usual = float(np.ptp(np.percentile(image, (5, 95))))
+    assert min(spans) < 0.6 * usual and max(spans) > 0.9 * usual
+
+
+def test_a_coloured_share_of_a_pool(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    Image.fromarray(skimage.data.astronaut()).save(file)
+    draws = [Draw(Picture(file, 1), 60, 0.9)]
+
+    def pool(share: float) -> Pool:
+        return make_pool(draws, 32, np.random.default_rng(5), spoiled=0.0, coloured=share)
+
+    plain, half = pool(0.0), pool(0.5)
+    assert not (plain.images == plain.images[..., :1]).all(axis=(1, 2, 3)).any()
+    assert 1 <= (half.images == half.images[..., :1]).all(axis=(1, 2, 3)).sum() <= 15  # of 60, one in ten
+    assert np.array_equal(plain.images, pool(0.0).images)
 
 
 def test_demosaicing_keeps_flat_colours() -> None:
