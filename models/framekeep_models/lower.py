@@ -65,6 +65,11 @@ class Lowering:
 
 
 PORTS_MAX = 16
+# What moves values is the same for uint8 moved to int8; what computes with them rounds otherwise.
+TAKES_UINT8 = (
+    *("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "PAD", "PADV2", "TILE"),
+    *("CONCATENATION", "SPLIT", "STRIDED_SLICE", "TRANSPOSE", "RESIZE_NEAREST_NEIGHBOR"),
+)
 Rule = Callable[[Lowering, Operator], None]
 RULES: dict[str, Rule] = {}
 
@@ -93,6 +98,13 @@ def quantisation(tensor: Tensor) -> tuple[float, int]:
     return float(tensor.scale[0]), zero
 
 
+def refuse_uint8(model: Model, node: Operator) -> None:
+    """An operator that computes takes int8; uint8 is for the ends of a network."""
+    for tensor in (model.tensors[i] for i in (*node.inputs, *node.outputs) if i >= 0):
+        if tensor.dtype == np.uint8 and tensor.data is None and node.name not in TAKES_UINT8:
+            raise ModelError(f"{describe(tensor)} is uint8, not int8: put a QUANTIZE between")
+
+
 def batch_of_one(tensor: Tensor) -> tuple[int, int, int]:
     """(rows, columns, channels) of an NHWC tensor."""
     if len(tensor.shape) != 4 or tensor.shape[0] != 1:
@@ -118,6 +130,7 @@ def lower(model: Model) -> tuple[Program, list[str]]:
         try:
             if node.name not in RULES:
                 raise ModelError("the operator is not supported")
+            refuse_uint8(model, node)
             if node.index not in entry:
                 RULES[node.name](state, node)
         except ModelError as error:
@@ -142,6 +155,8 @@ def _lower_entry(state: Lowering, tensor: Tensor) -> set[int]:
     model = state.model
     if tensor.dtype != np.float32:
         state.new_buffer(tensor)
+        if tensor.dtype == np.uint8:
+            state.notes.append("the uint8 input is taken as int8: its values less 128")
         return set()
     users = [n for n in model.operators if tensor.index in n.inputs]
     if not users or any(n.name != "QUANTIZE" for n in users):
@@ -164,4 +179,6 @@ def _output(state: Lowering, tensor: Tensor, problems: list[str]) -> int:
     if tensor.index not in state.buffer_of:
         problems.append(f"output {describe(tensor)} is computed by no node")
         return 0
+    if tensor.dtype == np.uint8:
+        state.notes.append(f"the uint8 output {tensor.name or tensor.index} is left as int8: 128 less")
     return state.buffer_of[tensor.index]

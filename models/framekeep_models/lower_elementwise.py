@@ -27,7 +27,10 @@ def softmax(state: Lowering, node: Operator) -> None:
         raise ModelError(f"output {describe(state.out(node))} is not quantised as (1/256, -128)")
     shape = state.tensor(node, 0).shape
     depth = shape[-1] if shape else 1
-    params = softmax_params(state.buffers[source].scale, float(node.options.get("beta", 1.0)))
+    in_scale, beta = quantisation(state.tensor(node, 0))[0], float(node.options.get("beta", 1.0))
+    if beta * in_scale * (1 << (31 - SOFTMAX_INTEGER_BITS)) <= 1:  # TFLite Micro stops
+        raise ModelError(f"beta = {beta:g} leaves no difference between inputs at scale {in_scale:g}")
+    params = softmax_params(in_scale, beta)
     differences = np.arange(min(255, -params.diff_min) + 1)
     exps = exp_on_negative_values(scale(-differences, params.scale), SOFTMAX_INTEGER_BITS)
     output = state.new_buffer(state.out(node))
@@ -52,6 +55,9 @@ def table(state: Lowering, node: Operator) -> None:
             f"node {node.index}: RELU6 from one scale to another clamps without rescaling, as TFLite Micro "
             "does and LiteRT does not: put the activation into the operator before it"
         )
+    _check_fixed_scale(state, node)
+    if node.name in RESCALING and rescale_multiplier(quantisation(given)[0], quantisation(out)[0]).shift > 30:
+        raise ModelError("a multiplier of 2^30 or more")
     every = np.arange(-128, 128).astype(np.int8)
     if given.dtype == np.uint8:
         every = np.arange(256).astype(np.uint8)
@@ -60,12 +66,29 @@ def table(state: Lowering, node: Operator) -> None:
     except UnsupportedOperatorError as error:
         raise ModelError(str(error)) from error
     values = np.asarray(result).astype(np.int16) - (128 if out.dtype == np.uint8 else 0)
-    if np.array_equal(values, np.arange(-128, 128)):
+    if np.array_equal(values, np.arange(-128, 128)) and quantisation(given) == quantisation(out):
         state.alias(out, source)
         return
     output = state.new_buffer(out)
     lut = Lut(inputs=(source,), output=output, nodes=(node.index,), table=values.astype(np.int8))
     state.ops.append(lut)
+
+
+RESCALING = ("RELU", "LEAKY_RELU", "QUANTIZE")
+FIXED_SCALES = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}  # of what they write
+
+
+def _check_fixed_scale(state: Lowering, node: Operator) -> None:
+    """TFLite Micro's LOGISTIC and TANH never look at the output's scale."""
+    said, fixed = quantisation(state.out(node)), FIXED_SCALES.get(node.name)
+    if fixed is None or said == fixed:
+        return
+    if node.name == "LOGISTIC" and said[1] != fixed[1]:
+        raise ModelError(f"output {describe(state.out(node))} has zero point {said[1]}, not {fixed[1]}")
+    state.notes.append(
+        f"node {node.index}: {node.name} writes at 1/{1 / fixed[0]:.0f} from {fixed[1]} as in TFLite Micro, "
+        f"though its output says scale {said[0]:.6g}, zero point {said[1]}: convert the model again"
+    )
 
 
 def _of_size(t: Tensor, size: int) -> Tensor:

@@ -18,7 +18,7 @@ def same_scale(a: Tensor, b: Tensor) -> None:
 @lowers("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 def reshape(state: Lowering, node: Operator) -> None:
     source, out = state.source(node), state.out(node)
-    quantisation(out)
+    same_scale(state.tensor(node, 0), out)
     if int(np.prod(out.shape)) != state.buffers[source].size:
         raise ModelError(f"{describe(out)} of shape {list(out.shape)} cannot hold the input")
     state.alias(out, source)
@@ -74,8 +74,7 @@ def concatenation(state: Lowering, node: Operator) -> None:
         raise ModelError(f"fused activation {node.activation()}")
     axis = int(node.options.get("axis", 0)) % len(out.shape)
     parts = [state.tensor(node, i) for i in range(len(node.inputs))]
-    if sum(p.shape[axis] for p in parts) != out.shape[axis]:
-        raise ModelError(f"the parts do not make {list(out.shape)}")
+    _check_parts(parts, out, axis)
     sources = [state.source(node, i) for i in range(len(parts))]
     output, at = state.new_buffer(out), 0
     for part, source in zip(parts, sources, strict=True):
@@ -85,10 +84,18 @@ def concatenation(state: Lowering, node: Operator) -> None:
         at += part.shape[axis]
 
 
+def _check_parts(parts: list[Tensor], whole: Tensor, axis: int) -> None:
+    """Do the parts, laid side by side along `axis`, make the whole?"""
+    sides = [(*p.shape[:axis], whole.shape[axis], *p.shape[axis + 1 :]) for p in parts]
+    if any(s != whole.shape for s in sides) or sum(p.shape[axis] for p in parts) != whole.shape[axis]:
+        raise ModelError(f"the parts do not make {list(whole.shape)}")
+
+
 @lowers("SPLIT")
 def split(state: Lowering, node: Operator) -> None:
     source, given = state.source(node, 1), state.tensor(node, 1)
     axis = int(state.constant(node, 0).reshape(-1)[0]) % len(given.shape)
+    _check_parts([state.out(node, i) for i in range(len(node.outputs))], given, axis)
     at = 0
     for i in range(len(node.outputs)):
         out = state.out(node, i)
@@ -97,8 +104,6 @@ def split(state: Lowering, node: Operator) -> None:
         box = Box(out.shape, strides(given.shape), strides(out.shape), at * strides(given.shape)[axis], 0)
         state.ops += copies(source, output, box, (node.index,))
         at += out.shape[axis]
-    if at != given.shape[axis]:
-        raise ModelError(f"the parts do not make {list(given.shape)}")
 
 
 @lowers("STRIDED_SLICE")
@@ -167,6 +172,9 @@ def mean(state: Lowering, node: Operator) -> None:
         box = Box(shape, tuple(ins[d] for d in order), strides(shape))
         state.ops += copies(source, moved, box, (node.index,))
         source, outer, inner = moved, 1, outer * inner
+    multiplier = mean_multiplier(in_scale, out_scale, reduce)
+    if multiplier.shift > 30:
+        raise ModelError("a multiplier of 2^30 or more")
     output = state.new_buffer(out)
     state.ops.append(
         Mean(
@@ -176,7 +184,7 @@ def mean(state: Lowering, node: Operator) -> None:
             sizes=(outer, reduce, inner),
             in_zero=in_zero,
             out_zero=out_zero,
-            multiplier=mean_multiplier(in_scale, out_scale, reduce),
+            multiplier=multiplier,
         )
     )
 
@@ -210,13 +218,13 @@ def resize(state: Lowering, node: Operator) -> None:
 
 
 def _nearest(size: int, out: int, corners: bool, centres: bool) -> Entries:
-    """TFLite computes the position in float32."""
+    """TFLite computes the position in float32, and rounds it exactly."""
     ratio = (size - 1) / np.float32(out - 1) if corners and out > 1 else size / np.float32(out)
     scale, offset = np.float32(ratio), np.float32(0.5 if centres else 0.0)
     entries: Entries = []
     for i in range(out):
         at = (np.float32(i) + offset) * scale
-        index = int(np.floor(at + np.float32(0.5))) if corners else int(np.floor(at))
+        index = int(np.floor(float(at) + 0.5)) if corners else int(np.floor(at))
         entries.append((max(0, min(index, size - 1)),))
     return entries
 

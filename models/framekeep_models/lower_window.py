@@ -15,6 +15,7 @@ from framekeep_models.quantise import (
 )
 from framekeep_models.tflite_model import Operator, Tensor
 
+SCALE_NEAR = 1e-6  # by which TensorFlow Lite lets the scales of a pool's two sides differ
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 
 
@@ -60,6 +61,8 @@ def weights_of(state: Lowering, node: Operator) -> Tensor:
         raise ModelError(f"weights {describe(tensor)} are {tensor.dtype}, not int8")
     if tensor.scale.size == 0 or np.any(tensor.zero_point != 0):
         raise ModelError(f"weights {describe(tensor)} are not quantised symmetrically around 0")
+    if np.any(tensor.scale < 0):
+        raise ModelError(f"weights {describe(tensor)} have a scale below 0")
     return tensor
 
 
@@ -171,6 +174,11 @@ def pool(state: Lowering, node: Operator) -> None:
     geo = geometry(state, node, kernel)
     if geo.in_shape[2] != geo.out_shape[2]:
         raise ModelError("input and output differ in channels")
+    (in_scale, in_zero), (out_scale, out_zero) = (
+        quantisation(t) for t in (state.tensor(node, 0), state.out(node))
+    )
+    if abs(in_scale - out_scale) > SCALE_NEAR or in_zero != out_zero:
+        raise ModelError("input and output differ in scale or zero point")
     kind = AvgPool if node.name == "AVERAGE_POOL_2D" else MaxPool
     state.ops.append(kind(**common(state, node), geometry=geo))
 

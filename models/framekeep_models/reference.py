@@ -296,6 +296,10 @@ def sigmoid(n: Node) -> AnyArray:
 def hard_swish(n: Node) -> AnyArray:
     """x * relu6(x + 3) / 6 in 16 bits: the input at 128 times its resolution, times a gate in [0, 1]."""
     p = q.hard_swish_params(sc(n.tensor(0)), sc(n.out))
+    if p.output_shift > 0:
+        raise UnsupportedOperatorError("the output's scale is so small that TensorFlow Lite refuses it")
+    if p.output_shift < -15 or not -15 <= p.reluish_shift <= 30:
+        raise UnsupportedOperatorError("its scales take shifts for which 16 bits are not enough")
     hires = n.centred(0) << 7
     value = fp.saturating_rounding_doubling_high_mul(hires, p.output_mantissa, 16)
     gate = hires

@@ -76,6 +76,9 @@ def _undo_batches(graph: _Graph, conv: Operator) -> None:
     if block.size != 2 or not np.array_equal(block, block_after):
         return
     source, out = graph.tensors[before.inputs[0]], graph.tensors[after.outputs[0]]
+    dealt, folded = graph.tensors[conv.inputs[0]], graph.tensors[conv.outputs[0]]
+    if not (_same_scale(source, dealt) and _same_scale(folded, out)):
+        return
     ahead = [int(pads[a][0]) - int(crops[a][0]) for a in (0, 1)]
     extent = [(weights.shape[1 + a] - 1) * int(block[a]) + 1 for a in (0, 1)]
     behind = [out.shape[1 + a] + extent[a] - 1 - source.shape[1 + a] - ahead[a] for a in (0, 1)]
@@ -110,6 +113,10 @@ def _undo_batches(graph: _Graph, conv: Operator) -> None:
     )
 
 
+def _same_scale(a: Tensor, b: Tensor) -> bool:
+    return (a.scale.tolist(), a.zero_point.tolist()) == (b.scale.tolist(), b.zero_point.tolist())
+
+
 def _join_groups(graph: _Graph, conv: Operator) -> None:
     weights, source = graph.tensors[conv.inputs[1]], graph.tensors[conv.inputs[0]]
     if weights.data is None or len(weights.shape) != 4 or len(source.shape) != 4:
@@ -138,7 +145,7 @@ def _pool_whole_map(graph: _Graph, op: Operator) -> None:
     )
     if axes is None or len(source.shape) != 4 or sorted(int(a) % 4 for a in axes.ravel()) != [1, 2]:
         return
-    if (source.scale.tolist(), source.zero_point.tolist()) != (out.scale.tolist(), out.zero_point.tolist()):
+    if not _same_scale(source, out):
         return
     height, width = source.shape[1:3]
     pooled = graph.add_tensor(source, (1, 1, 1, source.shape[3]))

@@ -182,3 +182,56 @@ def test_dead_channels_before_a_reshape_that_cuts_channels_apart(cut: tuple[int,
     net.add("CONV_2D", [seen, *weights(net, (5, 3, 3, cut[3]), 0)], [out], padding="SAME")
     blob = net.build([x], [out])
     assert verify(blob).passed
+
+
+def test_batches_of_another_scale_are_left_alone() -> None:
+    """SPACE_TO_BATCH_ND moves bytes: the convolution counts from the zero point that its own input names."""
+    net = Writer()
+    x, y = net.tensor((1, 8, 8, 4), **X), net.tensor((1, 8, 8, 4), **Y)
+    dealt, folded = net.tensor((4, 6, 6, 4), scale=0.05, zero_point=30), net.tensor((4, 4, 4, 4), **Y)
+    block, pads = net.constant([2, 2], np.int32), net.constant([(2, 2), (2, 2)], np.int32)
+    net.add("SPACE_TO_BATCH_ND", [x, block, pads], [dealt])
+    net.add("CONV_2D", [dealt, *weights(net, (4, 3, 3, 4), 0)], [folded], padding="VALID")
+    net.add("BATCH_TO_SPACE_ND", [folded, block, net.constant([(0, 0), (0, 0)], np.int32)], [y])
+    assert simplify(load(net.build([x], [y])))[1] == []
+
+
+def test_a_table_that_changes_no_byte_but_the_scale_is_kept() -> None:
+    """What follows counts from the zero point that the file names for its own input."""
+    net = Writer()
+    x = net.tensor((1, 16), scale=0.02, zero_point=-128)
+    clamped = net.tensor((1, 16), scale=0.0235, zero_point=-120)
+    y = net.tensor((1, 4), scale=0.1, zero_point=-128)
+    net.add("RELU6", [x], [clamped])
+    net.add("FULLY_CONNECTED", [clamped, *weights(net, (4, 16), 0)], [y])
+    blob = net.build([x], [y])
+    given = noise((1, 16))
+    np.testing.assert_array_equal(
+        reference.outputs(load(blob), given)[0], Micro(blob).outputs([given])[0].reshape(1, 4)
+    )
+    assert verify(blob).passed
+
+
+@pytest.mark.parametrize(("name", "scale"), [("LOGISTIC", 1 / 200), ("TANH", 1 / 100)])
+def test_a_scale_that_tflite_micro_does_not_look_at_is_noted(name: str, scale: float) -> None:
+    net = Writer()
+    x = net.tensor((1, 256), scale=0.05)
+    y = net.tensor((1, 256), scale=scale, zero_point=-128 if name == "LOGISTIC" else 0)
+    net.add(name, [x], [y])
+    blob = net.build([x], [y])
+    every = np.arange(-128, 128).astype(np.int8).reshape(1, 256)
+    np.testing.assert_array_equal(reference.outputs(load(blob), every)[0], Micro(blob).outputs([every])[0])
+    assert f"{name} writes at" in compile_model(blob).notes[0]
+    assert verify(blob).passed
+
+
+@pytest.mark.parametrize(("size", "out"), [(2, 83), (2, 95), (2, 111)])
+def test_the_nearest_of_two_is_rounded_as_tflite_micro_rounds_it(size: int, out: int) -> None:
+    """Just below the middle, where a sum in float32 would already be the next whole number."""
+    net = Writer()
+    x, y = net.tensor((1, size, 1, 1), **X), net.tensor((1, out, 1, 1), **X)
+    net.add("RESIZE_NEAREST_NEIGHBOR", [x, net.constant([out, 1], np.int32)], [y], align_corners=True)
+    blob = net.build([x], [y])
+    column = np.arange(size).astype(np.int8).reshape(1, size, 1, 1)
+    np.testing.assert_array_equal(reference.outputs(load(blob), column)[0], Micro(blob).outputs([column])[0])
+    assert verify(blob).passed
