@@ -22,6 +22,9 @@ from framekeep_sim.errors import UserError
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"}
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v"}
 
+STAMP_STEP = Fraction(1, 1000)  # seconds: containers round a frame's time to this
+STAMP_MAX = 1e12  # milliseconds: what is beyond is no time
+
 Labels = frozenset[str]
 
 
@@ -115,9 +118,14 @@ def _demo() -> Dataset:
 
 def _folder(root: Path) -> Dataset:
     items = []
-    for folder, inner, files in os.walk(root):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
+    seen = set()
+    for folder, inner, files in os.walk(root, followlinks=True):
         here = Path(folder)
+        if (real := here.resolve()) in seen:  # by a link: once is enough, and a circle has no end
+            inner.clear()
+            continue
+        seen.add(real)
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
         labels = None if here == root else frozenset({here.name})
         for file in sorted(files):
             if Path(file).suffix.lower() in PICTURES and not file.startswith("."):
@@ -154,13 +162,13 @@ def _table(path: Path, label: str) -> Dataset:
 
 
 def _coco(path: Path) -> Dataset:
-    """The labels of a picture are the names of the categories annotated in it (crowds left out)."""
+    """The labels of a picture are the names of the categories annotated in it, a crowd's like any other."""
     try:
         whole = read_json(path)
         names = {row["id"]: str(row["name"]) for row in whole["categories"]}
         found: dict[object, set[str]] = {row["id"]: set() for row in whole["images"]}
         for row in whole["annotations"]:
-            if not row.get("iscrowd") and row["image_id"] in found:
+            if row["image_id"] in found:
                 found[row["image_id"]].add(names.get(row["category_id"], str(row["category_id"])))
         files = [(row["id"], str(row["file_name"])) for row in whole["images"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -189,16 +197,28 @@ class _VideoFrames:
         import cv2
 
         capture = cv2.VideoCapture(str(self.path))
+        first, time = 0.0, None
         try:
             for index in range(self.limit or 1 << 31):
                 good, pixels = capture.read()
                 if not good:
                     return
                 picture = Image.fromarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-                time = index / self.rate if self.rate > 0 else None
+                at = capture.get(cv2.CAP_PROP_POS_MSEC)
+                first = first if index else at
+                time = self._time(index, at - first, time)
                 yield Item(f"{self.path.stem}-{index:06d}", partial(_same, picture), None, time)
         finally:
             capture.release()
+
+    def _time(self, index: int, milliseconds: float, before: Fraction | None) -> Fraction | None:
+        """By the video's rate, exact; by its stamps where they say otherwise. Never earlier than `before`."""
+        steady = index / self.rate if self.rate > 0 else None
+        stamped = index == 0 or 0 < milliseconds < STAMP_MAX
+        told = Fraction(round(1000 * milliseconds), 10**6) if stamped else steady
+        if told is not None and steady is not None and abs(told - steady) <= STAMP_STEP:
+            told = steady
+        return told if told is None or before is None else max(told, before)
 
 
 def _video(path: Path, limit: int | None) -> Dataset:

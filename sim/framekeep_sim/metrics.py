@@ -68,7 +68,7 @@ def is_wanted(labels: Labels | None, wanted: Sequence[str]) -> bool | None:
 def speak_of_mission(all_labels: Labels, wanted: Sequence[str]) -> bool:
     """Whether a dataset's labels can be held against a mission at all."""
     return bool(all_labels & frozenset(wanted)) or bool(
-        frozenset(label.lower() for label in all_labels) & YES
+        frozenset(label.lower() for label in all_labels) & (YES | NO)
     )
 
 

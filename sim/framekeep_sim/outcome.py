@@ -61,6 +61,8 @@ class Run:
         """None where no picture was made."""
         indices = {d.class_index for d in self.played.decisions}
         names = {index: self.model.class_name(index, self.mission) for index in indices}
+        # as the mission calls those that it wants: its quotas do so too
+        names |= dict(zip(self.mission.outputs(self.model.labels), self.wanted, strict=True))
         played = self.played
         return outlook(self.mission, played.decisions, names, played.store, played.stored)
 

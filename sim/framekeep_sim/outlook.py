@@ -65,7 +65,7 @@ def outlook(
     kept = sum(d.size for d in offered if d.frame_id in stored)
     padding = max(1.0, store["bytes"] / kept) if kept else 1.0
     room = int(store["capacity"] / padding + 0.5)  # bytes for pictures alone
-    step = _seconds_per_frame(mission, decisions)
+    step = seconds_per_frame(mission, decisions)
     all_frames = len(decisions) * step
 
     def share(these: Sequence[Decision], floor: int = 0, ceiling: int = 0) -> Share:
@@ -94,7 +94,7 @@ def outlook(
     )
 
 
-def _seconds_per_frame(mission: Mission, decisions: Sequence[Decision]) -> float:
+def seconds_per_frame(mission: Mission, decisions: Sequence[Decision]) -> float:
     """As the run went (a video has its own clock), else the mission's cadence."""
     if len(decisions) > 1:
         span = (decisions[-1].time - decisions[0].time) / 65536

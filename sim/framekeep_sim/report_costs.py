@@ -8,6 +8,7 @@ from framekeep_ground.codes import Reason
 
 from framekeep_sim.costs import CORE_HZ, STEPS, Costs, Step
 from framekeep_sim.outcome import SCREENED, Run, reason_of
+from framekeep_sim.outlook import seconds_per_frame
 
 CORES = {  # of a core the first target on which the mission fits
     "Cortex-M4": ("qemu-f405", "qemu-m4"),
@@ -48,8 +49,8 @@ def busy(run: Run, steps: Mapping[str, Step]) -> tuple[float, float]:
     """Seconds that the core would have worked, and the share of the run's time that is."""
     counted = times(run)
     cycles = sum(step.modelled_cycles * counted[name] for name, step in steps.items())
-    span = (run.shots[-1].time - run.shots[0].time) / 65536
-    return cycles / CORE_HZ, cycles / CORE_HZ / span if span > 0 else 0.0
+    span = len(run.shots) * seconds_per_frame(run.mission, run.played.decisions)
+    return cycles / CORE_HZ, cycles / CORE_HZ / span
 
 
 def sentences(run: Run) -> list[str]:

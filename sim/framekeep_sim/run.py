@@ -115,6 +115,8 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
     dataset = datasets.load(args.dataset, limit=args.limit, seed=args.seed, label=args.label)
     if args.seed is not None and dataset.kind == "video":
         _say("a video is taken in its own order; --seed has no effect")
+    if args.label != "label" and dataset.kind != "CSV":
+        _say("only a CSV has columns; --label has no effect")
     flight = Flight(mission, dataset, args.jobs) if args.jobs else Flight(mission, dataset)
     flight.uplinks = args.uplink
     started = time.perf_counter()

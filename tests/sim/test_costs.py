@@ -96,8 +96,16 @@ def test_a_run_takes_each_step_as_often_as_its_frames_went_through_it(flown: Run
     seconds, share = report_costs.busy(flown, each)
     count = sum(report_costs.times(flown).values())
     assert seconds == pytest.approx(count * 1e6 / 168e6)
-    span = (flown.shots[-1].time - flown.shots[0].time) / 65536
-    assert share == pytest.approx(seconds / span)
+    assert share == pytest.approx(seconds / (len(reasons) * float(flown.mission.camera.cadence)))
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_the_share_of_a_short_run_is_that_of_a_long_one(flown: Run, frames: int) -> None:
+    played = dataclasses.replace(flown.played, decisions=flown.played.decisions[:frames])
+    short = dataclasses.replace(flown, shots=flown.shots[:frames], played=played)
+    seconds, share = report_costs.busy(short, {"screen": costs.Step("qemu-m4", "screen", 1, 10, 168_000)})
+    assert seconds == pytest.approx(frames / 1000)
+    assert share == pytest.approx(0.001 / float(flown.mission.camera.cadence))
 
 
 def test_the_report_shows_the_costs_or_how_to_measure_them(flown: Run) -> None:

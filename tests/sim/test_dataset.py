@@ -66,7 +66,7 @@ def test_coco_gives_the_categories_in_each_picture(tmp_path: Path) -> None:
         "categories": [{"id": 7, "name": "person"}, {"id": 8, "name": "dog"}],
     }
     (tmp_path / "c.json").write_text(json.dumps(whole))
-    assert listed(tmp_path / "c.json") == [("a.png", frozenset({"person"})), ("b.png", frozenset())]
+    assert listed(tmp_path / "c.json") == [("a.png", frozenset({"person"})), ("b.png", frozenset({"person"}))]
     loaded = dataset.load(str(tmp_path / "c.json"))
     assert loaded.labels == {"person", "dog"}
     assert list(loaded)[1].open().size == (8, 6)  # found in images/ beside the file
@@ -83,6 +83,33 @@ def test_a_video_brings_its_own_clock_and_can_be_played_twice(tmp_path: Path) ->
     assert [item.time for item in video] == [Fraction(i, 25) for i in range(4)]
     again = [np.asarray(item.open()).mean() for item in video]
     assert again == pytest.approx([0, 25, 50, 75], abs=4)
+
+
+def test_frames_at_uneven_times_keep_them(tmp_path: Path) -> None:
+    path = tmp_path / "v.gif"
+    levels = [Image.new("L", (64, 48), 40 * i) for i in range(6)]
+    lasting = [100, 100, 100, 2000, 5000, 100]  # milliseconds
+    levels[0].save(path, save_all=True, append_images=levels[1:], duration=lasting)
+    times = [item.time for item in dataset.load(str(path))]
+    assert times == [Fraction(sum(lasting[:i]), 1000) for i in range(6)]
+
+
+def test_a_frame_is_never_earlier_than_the_one_before() -> None:
+    frames = dataset._VideoFrames(Path("v.mp4"), Fraction(25), None)
+    assert frames._time(1, 40.0004, Fraction(0)) == Fraction(1, 25)  # by the rate, exact
+    assert frames._time(2, 500.0, Fraction(1, 25)) == Fraction(1, 2)
+    assert frames._time(3, 90.0, Fraction(1, 2)) == Fraction(1, 2)
+    assert frames._time(4, 0.0, Fraction(3, 25)) == Fraction(4, 25)  # a container without stamps
+    assert dataset._VideoFrames(Path("v.mp4"), Fraction(0), None)._time(2, 0.0, None) is None
+
+
+def test_a_folder_that_is_linked_to_is_read_once(tmp_path: Path) -> None:
+    picture(tmp_path / "elsewhere" / "a.png")
+    root = tmp_path / "set"
+    root.mkdir()
+    (root / "person").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "circle").symlink_to(root)
+    assert listed(root) == [("person/a.png", frozenset({"person"}))]
 
 
 def test_seed_draws_the_same_order_again_and_limit_takes_the_first(tmp_path: Path) -> None:

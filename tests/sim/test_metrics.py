@@ -41,6 +41,7 @@ def test_labels_of_another_subject_are_not_held_against_a_mission() -> None:
     assert not speak_of_mission(frozenset(), WANTED)
     assert speak_of_mission(frozenset({"person", "cat"}), WANTED)
     assert speak_of_mission(frozenset({"0", "1"}), WANTED)
+    assert speak_of_mission(frozenset({"0"}), WANTED)  # nothing wanted in any: what is kept is a mistake
 
 
 def test_confusion_counts_each_labelled_frame_once() -> None:

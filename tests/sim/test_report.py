@@ -66,6 +66,19 @@ def test_a_box_lies_where_it_should_over_a_part_of_the_frame(flown: Run) -> None
     assert 'class="box" style="left:0.0%;top:20.0%;width:80.0%;height:80.0%"' in report.render(cut)
 
 
+def test_the_outlook_knows_a_class_by_the_missions_name(flown: Run) -> None:
+    """A model that calls it otherwise goes by number, and quotas by the mission's name."""
+    (person,), quota = flown.mission.classes, mission.Quota(ceiling=30_000)
+    said = dataclasses.replace(
+        flown.mission,
+        classes=(dataclasses.replace(person, name="human", output=1),),
+        store=dataclasses.replace(flown.mission.store, quotas={"human": quota}),
+    )
+    ahead = dataclasses.replace(flown, mission=said).outlook()
+    assert ahead is not None and list(ahead.classes) == ["human"]
+    assert ahead.all.fits == ahead.classes["human"].fits <= 30_000 / ahead.all.picture_bytes
+
+
 def test_names_are_text_and_nothing_else(flown: Run) -> None:
     evil = "<script>alert(1)</script>&\"'"
     at = first_kept(flown)
