@@ -101,6 +101,9 @@ def make_contract(program: Program, wishes: Wishes) -> Contract:
         heads, count = _heads(program, wishes)
     if wishes.labels and len(wishes.labels) != count:
         raise ModelError(f"{len(wishes.labels)} labels for {count} classes")
+    twice = sorted({label for label in wishes.labels if wishes.labels.count(label) > 1})
+    if twice:
+        wishes.notes.append(f"several classes are called {', '.join(twice)}: a mission means the first by it")
     if len(wishes.thresholds) not in (0, 1, count):
         raise ModelError(f"{len(wishes.thresholds)} thresholds for {count} classes")
     for value in wishes.thresholds:
@@ -172,7 +175,7 @@ def _heads(program: Program, wishes: Wishes) -> tuple[tuple[Head, ...], int]:
     """A head for every output whose last dimension can be classes, the same for all."""
     if wishes.anchors:
         return _yolo(program, wishes)
-    grids = sum(len(_output_shape(program.buffers[b])) == 4 for b in program.outputs)
+    grids = sum(len(shape) == 4 for shape in program.output_shapes)
     if grids > 1 and not wishes.labels and wishes.head == "auto":
         wishes.notes.append(
             f"{grids} grids of channels whose meaning the file does not tell: no scores "
@@ -180,10 +183,9 @@ def _heads(program: Program, wishes: Wishes) -> tuple[tuple[Head, ...], int]:
         )
         return (), 0
     heads, counts = [], []
-    for number, index in enumerate(program.outputs):
+    for number, (index, shape) in enumerate(zip(program.outputs, program.output_shapes, strict=True)):
         buffer = program.buffers[index]
-        shape = _output_shape(buffer)
-        depth = shape[-1]
+        depth = shape[-1] if shape else 1
         grid = (shape[1], shape[2]) if len(shape) == 4 else (1, 1)
         background = wishes.background
         if background is None:
@@ -211,9 +213,9 @@ def _yolo(program: Program, wishes: Wishes) -> tuple[tuple[Head, ...], int]:
         raise ModelError(f"anchors for {len(wishes.anchors)} outputs; the model has {len(program.outputs)}")
     size = program.buffers[program.input].shape
     heads, counts = [], set()
-    for number, (index, anchors) in enumerate(zip(program.outputs, wishes.anchors, strict=True)):
+    columns = zip(program.outputs, program.output_shapes, wishes.anchors, strict=True)
+    for number, (index, shape, anchors) in enumerate(columns):
         buffer = program.buffers[index]
-        shape = _output_shape(buffer)
         depth = shape[-1] // len(anchors)
         if len(shape) != 4 or len(size) != 4 or depth * len(anchors) != shape[-1] or depth <= YOLO_CLASSES:
             raise ModelError(
@@ -244,11 +246,6 @@ def _yolo(program: Program, wishes: Wishes) -> tuple[tuple[Head, ...], int]:
             f"the outputs have {' and '.join(map(str, sorted(counts)))} classes; one number is wanted"
         )
     return tuple(heads), counts.pop()
-
-
-def _output_shape(buffer: Buffer) -> tuple[int, ...]:
-    """As the model's user sees it: the last view (a RESHAPE has no memory of its own)."""
-    return buffer.views[-1].shape if buffer.views else buffer.shape
 
 
 def _head(  # noqa: PLR0917

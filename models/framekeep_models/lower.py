@@ -141,7 +141,8 @@ def lower(model: Model) -> tuple[Program, list[str]]:
     if problems:
         raise ModelError("; ".join(problems))
     inputs = [state.buffer_of[i] for i in model.inputs]
-    return Program(state.buffers, state.ops, inputs, outputs), state.notes
+    shapes = [model.tensors[i].shape for i in model.outputs]
+    return Program(state.buffers, state.ops, inputs, outputs, shapes), state.notes
 
 
 def _pretend(state: Lowering, tensor: Tensor) -> None:

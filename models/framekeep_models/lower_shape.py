@@ -34,6 +34,7 @@ def pad(state: Lowering, node: Operator) -> None:
         raise ModelError(f"pads of {amounts} do not make {list(out.shape)}")
     value = state.buffers[source].zero_point
     if state.has(node, 2):
+        same_scale(state.tensor(node, 2), out)
         constant = int(state.constant(node, 2).reshape(-1)[0])
         value = constant - (128 if out.dtype == np.uint8 else 0)
     output = state.new_buffer(out)

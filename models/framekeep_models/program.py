@@ -111,6 +111,7 @@ class Program:
     ops: list[Op]
     inputs: list[int]
     outputs: list[int]
+    output_shapes: list[tuple[int, ...]]  # as the model's user sees them: a RESHAPE has no memory of its own
 
     @property
     def input(self) -> int:

@@ -61,6 +61,13 @@ def mean(net: Writer) -> tuple[list[int], list[int]]:
     return [x], [y]
 
 
+def pad_of_another_zero(net: Writer) -> tuple[list[int], list[int]]:
+    x, y = net.tensor((1, 4, 4, 2), **X), net.tensor((1, 6, 6, 2), **X)
+    widths = net.constant([(0, 0), (1, 1), (1, 1), (0, 0)], np.int32)
+    net.add("PADV2", [x, widths, net.constant([20], np.int8, **OTHER)], [y])
+    return [x], [y]
+
+
 BYTES = {"scale": 0.05, "zero_point": 100}
 REFUSED: dict[str, tuple[Make, str]] = {
     "uint8 RELU": (one_value("RELU", np.uint8, BYTES, **BYTES), "is uint8, not int8: put a QUANTIZE"),
@@ -68,6 +75,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "mean to another scale": (pool("AVERAGE_POOL_2D", np.int8, X, OTHER), "differ in scale or zero point"),
     "maximum to another scale": (pool("MAX_POOL_2D", np.int8, X, OTHER), "differ in scale or zero point"),
     "weights of a scale below 0": (scale_below_zero, "have a scale below 0"),
+    "a pad of another scale": (pad_of_another_zero, "differ in scale or zero point"),
     "LOGISTIC from another zero": (
         one_value("LOGISTIC", np.int8, {"scale": 1 / 256, "zero_point": 0}, **X),
         "has zero point 0, not -128",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from framekeep_models import reference
 from framekeep_models.compile import compile_model
+from framekeep_models.contract import Wishes
 from framekeep_models.tflite_model import load
 from framekeep_models.tflite_simplify import simplify
 from framekeep_models.tflite_writer import Writer
@@ -235,3 +236,18 @@ def test_the_nearest_of_two_is_rounded_as_tflite_micro_rounds_it(size: int, out:
     column = np.arange(size).astype(np.int8).reshape(1, size, 1, 1)
     np.testing.assert_array_equal(reference.outputs(load(blob), column)[0], Micro(blob).outputs([column])[0])
     assert verify(blob).passed
+
+
+@pytest.mark.parametrize("also", ["", "flat"])
+def test_an_output_that_is_flattened_inside_keeps_its_own_shape(also: str) -> None:
+    """A RESHAPE has no memory of its own: what it shows is not what the output's user sees."""
+    net = Writer()
+    x, grid = net.tensor((1, 16, 16, 3), **X), net.tensor((1, 4, 4, 3), **Y)
+    flat, y = net.tensor((1, 48), **Y), net.tensor((1, 5), **Y)
+    net.add("CONV_2D", [x, *weights(net, (3, 4, 4, 3), 0)], [grid], padding="VALID", stride_h=4, stride_w=4)
+    net.add("RESHAPE", [grid, net.constant([1, 48], np.int32)], [flat], new_shape=(1, 48))
+    net.add("FULLY_CONNECTED", [flat, *weights(net, (5, 48), 0)], [y])
+    outputs = [grid, flat] if also else [grid]
+    compiled = compile_model(net.build([x], outputs), Wishes(labels=("ship", "ship")))
+    assert [(h.grid, h.depth, h.first) for h in compiled.contract.heads] == [((4, 4), 3, 1)]
+    assert any("several classes are called ship" in note for note in compiled.notes)
