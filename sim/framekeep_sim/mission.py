@@ -270,8 +270,12 @@ class Mission:
         return wanted.output
 
     def check_outputs(self, labels: Sequence[str], count: int) -> None:
-        """Refuse a class that a model of `count` classes does not have."""
+        """Refuse a class that a model of `count` classes does not have, and one that is there twice."""
+        first: dict[int, str] = {}
         for wanted, line, output in zip(self.classes, self.class_lines, self.outputs(labels), strict=True):
+            if first.setdefault(output, wanted.name) != wanted.name:
+                here = f"{self.path}:{line}: trigger.classes.{wanted.name}"
+                raise UserError(f"{here} is output {output} of the model, as {first[output]}; one is enough")
             if output >= count:
                 here = f"{self.path}:{line}: trigger.classes.{wanted.name}.output = {output}"
                 raise UserError(f"{here}; the model's outputs are 0..{count - 1}")

@@ -202,6 +202,15 @@ def test_an_output_that_the_model_does_not_have_is_refused(write) -> None:
         m.check_outputs((), 1)
 
 
+def test_two_classes_of_one_output_are_refused(write) -> None:
+    m = mission.load(write(SMALL + "[trigger.classes.human]\noutput = 1\n"))
+    with pytest.raises(UserError, match=r"human is output 1 of the model, as person; one is enough"):
+        m.check_outputs((), 2)
+    with pytest.raises(UserError, match=r"human is output 1 of the model, as person"):
+        m.check_outputs(("none", "person"), 2)
+    m.check_outputs(("person", "none"), 2)  # found by its label
+
+
 def test_a_threshold_is_the_classs_or_the_missions_or_the_models(write) -> None:
     cat = SMALL + "[trigger.classes.cat]\noutput = 0\n"
     assert mission.load(write(cat)).thresholds((10, 20)) == (10, 20)
