@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from framekeep_models.data import Picture, read_coco, read_csv, select
-from framekeep_models.data_crops import U8, Pool, read_rgb, spoil
+from framekeep_models.data_crops import U8, Pool, read_rgb, recoloured, spoil
 from framekeep_models.data_ships import (
     BUSY,
     SMALLEST,
@@ -148,6 +148,11 @@ def ship_pool(root: Path, times: float, side: int, rng: np.random.Generator) -> 
 
 
 def taught_pool(options: Options, rng: np.random.Generator) -> Pool:
-    """All views with their labels and the opinion of a teacher that learned them first."""
+    """All views with their labels and the opinion of a teacher that learned them first; three in ten in
+    the colours of other cameras, which the teacher does not see."""
     clean, pool = ship_pool(options.data, options.crops, 80, rng)
-    return taught(clean, pool, options.seed)
+    pool = taught(clean, pool, options.seed)
+    for image in pool.images:
+        if rng.random() < 0.3:
+            image[:] = recoloured(image, rng)
+    return pool
