@@ -48,8 +48,8 @@ quarter of all views is coarser, as of 1.2 to 3 times the pixel; three in ten ar
 other cameras: other tone curves and balances, haze, less colour or none. A teacher of dense convolutions,
 made by the same command from random weights on the same views, says how much of a ship it sees in each, the
 mean of four quarter turns, and its word has 60 % of the weight; of 20,000 views of any place, whatever the
-boxes say of them, its word is all. It steps in bfloat16: on a processor that adds in another order the file comes out a
-little different.
+boxes say of them, its word is all. It steps in bfloat16: on a processor that adds in another order the file
+comes out a little different.
 The threshold is the one most often right on the validation chips in their eight orientations, as they are and
 spoiled: 8,608 looks. It was set before any test figure of this network was seen; the rule is older and was
 made for an earlier network of this name.
