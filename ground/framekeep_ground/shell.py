@@ -38,6 +38,9 @@ def guarded(
     tool: the command's name. wrong: what `call` raises of bad input, with a text that says what to do.
     stopped: what a Ctrl-C has left.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who called us: nobody wants to read it
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that is no text ends no command
     try:

@@ -69,6 +69,18 @@ def test_a_name_that_is_no_text_can_be_printed() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"\\udcff\n", b"")
 
 
+@pytest.mark.parametrize(
+    ("words", "status"), [("export icd", 0), ("command ping -o -", 0), ("flash none.bin", 2)]
+)
+def test_a_closed_output_is_no_traceback_and_no_error_goes_to_the_other(words: str, status: int) -> None:
+    for closed in (">&-", "2>&-", "<&- >&- 2>&-"):
+        command = f"{sys.executable} -m framekeep_ground.cli {words} {closed}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+        assert done.returncode == status
+        assert b"Traceback" not in done.stderr
+        assert b"fk-ground: " not in done.stdout, "an error among the output"
+
+
 def test_a_stop_while_a_command_loads_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
