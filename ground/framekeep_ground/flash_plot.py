@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from framekeep_ground.flash_store import STATES, Contents
 from framekeep_ground.output import replacing
+from framekeep_ground.shell import printable
 
 COLOURS = {
     "live": "#2f6fba",
@@ -39,7 +40,8 @@ def plot(contents: Contents, path: Path, title: str) -> None:
         figure, axes = plt.subplots(
             2, 2, figsize=(12.4, 2.0 + 2 * map_height), width_ratios=(8.6, 2.2), layout="constrained"
         )
-        figure.suptitle(_headline(contents, title), x=0.008, ha="left", fontsize=12, color=INK)
+        headline = printable(_headline(contents, title))
+        figure.suptitle(headline, x=0.008, ha="left", fontsize=12, color=INK, parse_math=False)
         _wear_map(figure, axes[0, 0], contents, rows, columns)
         _wear_bars(axes[0, 1], contents)
         _state_map(axes[1, 0], contents, rows, columns)

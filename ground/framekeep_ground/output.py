@@ -15,7 +15,9 @@ from framekeep_ground.errors import UserError
 @contextlib.contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file beside `path` that takes its place when all is written, and vanishes when not."""
-    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    text: dict[str, Any] = {}
+    if "b" not in mode:  # a name that is no text is written as it is printed
+        text = {"encoding": "utf-8", "newline": "", "errors": "backslashreplace"}
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

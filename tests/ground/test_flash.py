@@ -1,6 +1,7 @@
 """`fk-ground flash` against the flight store that wrote the dump, and against damage."""
 
 import json
+import os
 import random
 import zlib
 from collections.abc import Callable
@@ -300,6 +301,14 @@ def test_the_report_and_the_picture(
         assert f"{len(flown(history.store))} whole" in text
     with Image.open(tmp_path / "wear.png") as image:
         assert image.size[0] > 500
+
+
+@pytest.mark.parametrize("name", [b"no\xfftext", b"$^$_{x", b"<b>&"])
+def test_any_name_can_stand_over_the_picture(name: bytes, dump: tuple[Path, History], tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(name)
+    path.write_bytes(dump[0].read_bytes())
+    assert main(["flash", str(path), "--plot", str(tmp_path / "wear.png")]) == 0
+    assert (tmp_path / "wear.png").exists()
 
 
 @pytest.mark.parametrize("options", [["--chip", "h7"], ["--chip", "nor"], ["--segment-size", "8192"]])
