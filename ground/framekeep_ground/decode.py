@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import io
 import json
+import shlex
 import sys
 import time
 from collections import Counter
@@ -67,8 +68,9 @@ class _Folder:
         self.path = path
         self.written: set[str] = set()
         self.files: dict[tuple[int, int], str] = {}  # of whole pictures, by id and size
-        self.others: set[str] = set()  # pictures that somebody else put there
-        self.ours = _is_ours(path / "summary.json")
+        earlier = _earlier(path / "summary.json")
+        self.ours = earlier is not None
+        self.others = set(earlier or ())  # pictures that somebody else put there
 
     def whole(self, picture: Picture, data: bytes) -> None:
         """Write a picture that is whole; one whose id is taken gets its size in its name."""
@@ -86,11 +88,13 @@ class _Folder:
         self.written = {name for name in self.written if not name.startswith("partial/")}
 
     def remove_stale(self) -> None:
+        found = set(self._numbered()) - self.written
         if not self.ours:
             self.ours = True  # from now on: whatever else was there stays
-            self.others = set(self._numbered()) - self.written
-        for name in set(self._numbered()) - self.written - self.others:
+            self.others = found
+        for name in found - self.others:
             (self.path / name).unlink()
+        self.others &= found
 
     def _numbered(self) -> Iterator[str]:
         for pattern in ("frames/*.jpg", "partial/*.jpg", "thumbnails/*.png"):
@@ -102,11 +106,13 @@ class _Folder:
                 yield f"{path.parent.name}/{path.name}"
 
 
-def _is_ours(summary: Path) -> bool:
+def _earlier(summary: Path) -> list[str] | None:
+    """The pictures of others that an earlier run left in the folder; None if there was none."""
     try:
-        return bool(read_json(summary).get("tool") == TOOL)
-    except (OSError, ValueError, AttributeError):
-        return False
+        said = read_json(summary)
+        return [str(name) for name in said.get("others", ())] if said["tool"] == TOOL else None
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return None
 
 
 def decode(
@@ -177,6 +183,7 @@ def _write(
     with replacing(out / "index.html") as file:
         file.write(sheet(_cards(frames, out, before), summary, audited, str(out)))
     folder.remove_stale()
+    summary["others"] = sorted(folder.others)
     with replacing(out / "summary.json") as file:
         json.dump(summary, file, indent=2)
         file.write("\n")
@@ -371,7 +378,7 @@ def report(summary: dict[str, Any], out: Path) -> str:
     if summary["resend"]:
         some = " ".join(summary["resend"][:8])
         lines.append(f"resend     {some}{' ...' if len(summary['resend']) > 8 else ''}")
-        lines.append(f"ask again  fk-ground command resend --from {out} -o resend.tc")
+        lines.append(f"ask again  fk-ground command resend --from {shlex.quote(str(out))} -o resend.tc")
     if summary["gone"]:
         lines.append(
             f"gone       {' '.join(map(str, summary['gone']))}: no longer on board, stay as they are"

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -164,7 +165,7 @@ def _missing(holed: Sequence[Card], summary: dict[str, Any], folder: str) -> str
     if summary["resend"]:
         asked = (
             "<p class=dim>Telecommands that ask for it, for the next pass to bring it:</p>"
-            f"<pre>fk-ground command resend --from {html.escape(folder)} -o resend.tc</pre>"
+            f"<pre>fk-ground command resend --from {html.escape(shlex.quote(folder))} -o resend.tc</pre>"
         )
     return (
         "<section><h2>What is missing</h2><table><tr><th class=n>frame<th>status<th class=n>bytes received"

@@ -1,11 +1,13 @@
 """`fk-ground decode` as a user meets it: files, exit statuses, one-line errors."""
 
 import csv
+import html
 import io
 import json
 import os
 import random
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -172,8 +174,40 @@ def test_a_folder_that_is_not_ours_loses_nothing(downlink: Path, tmp_path: Path)
     mine = tmp_path / "out/frames/99.jpg"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
-    assert main(["decode", str(downlink), "--out", str(tmp_path / "out")]) == 0
-    assert mine.read_bytes() == b"mine"
+    for _ in range(3):
+        assert main(["decode", str(downlink), "--out", str(tmp_path / "out")]) == 0
+        assert mine.read_bytes() == b"mine"
+
+
+def test_a_picture_that_took_the_place_of_anothers_is_ours(downlink: Path, tmp_path: Path) -> None:
+    frames, less = tmp_path / "out/frames", tmp_path / "less.bin"
+    frames.mkdir(parents=True)
+    (frames / "2.jpg").write_bytes(b"mine")
+    less.write_bytes(b"".join(p for p in sent().packets if p[8] == 1))
+    for source, left in ((less, ["2.jpg"]), (downlink, ["0.jpg", "2.jpg", "5.jpg"]), (less, [])):
+        assert main(["decode", str(source), "--out", str(tmp_path / "out")]) == 0
+        assert sorted(p.name for p in frames.iterdir()) == left
+
+
+def test_names_that_are_no_text_are_taken(downlink: Path, tmp_path: Path) -> None:
+    source, out = (tmp_path / os.fsdecode(name) for name in (b"d\xff<b>.bin", b"o\xff"))
+    source.write_bytes(downlink.read_bytes())
+    assert main(["decode", str(source), "--out", str(out)]) == 0
+    assert "d\\udcff&lt;b&gt;.bin" in (out / "index.html").read_text("utf-8")
+    assert json.loads((out / "summary.json").read_text())["source"] == str(source)
+
+
+def test_the_command_that_asks_again_can_be_run_as_it_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "cut.bin", tmp_path / "pass 7 & $8"
+    path.write_bytes(b"".join(sent().packets)[:-7])
+    assert main(["decode", str(path), "--out", str(out)]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("ask again"))
+    asked = "fk-ground command resend --from "
+    (shown,) = re.findall(f"<pre>{asked}(.*) -o resend.tc</pre>", (out / "index.html").read_text())
+    for folder in (line.partition(asked)[2].removesuffix(" -o resend.tc"), html.unescape(shown)):
+        assert shlex.split(folder) == [str(out)]
 
 
 def test_standard_input(tmp_path: Path) -> None:
