@@ -13,14 +13,17 @@ from framekeep_ground.errors import UserError
 from framekeep_ground.flash_layout import CHIPS, Layout, grain_of
 from framekeep_ground.flash_store import STATE_TEXT, Contents, Frame, LogRecord, read
 from framekeep_ground.formats import (
+    SEQUENCE_MODULO,
     STORE_VERSION,
     SUBTYPE_DECISION,
+    SUBTYPE_REPORT,
     SUBTYPE_THUMBNAIL,
     DecisionRecord,
+    ReportRecord,
     ThumbnailRecord,
 )
 from framekeep_ground.output import write_bytes
-from framekeep_ground.tables import iso_time
+from framekeep_ground.tables import COMMAND_NAMES, iso_time
 
 DUMP_MAX = 1 << 31  # bytes; the largest region that a store can have is smaller
 STATE_SIGNS = {"live": "#", "dead": "-", "clean": ".", "ring": "r", "blank": "_", "lost": "?", "retired": "X"}
@@ -61,12 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read the dump as the command line says; returns the exit status."""
     _check(options)
-    if not options.dump.is_file():
-        problem = "a folder" if options.dump.is_dir() else "no such file"
-        raise UserError(f"{options.dump}: {problem}; name a raw dump, such as the flash.bin of a run")
-    if options.dump.stat().st_size > DUMP_MAX:
-        raise UserError(f"{options.dump}: over {DUMP_MAX:,} bytes; cut the store's region out of it")
-    data = options.dump.read_bytes()
+    data = _read(options.dump)
     if not data:
         raise UserError(f"{options.dump}: no store found: the file is empty")
     if options.offset >= len(data):
@@ -83,6 +81,20 @@ def run(options: argparse.Namespace) -> int:
     facts = summary(contents, str(options.dump), len(data))
     print(json.dumps(facts) if options.json else report(contents, facts))
     return 0
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file, a pipe or a device."""
+    if not path.exists() or path.is_dir():
+        problem = "a folder" if path.is_dir() else "no such file"
+        raise UserError(f"{path}: {problem}; name a raw dump, such as the flash.bin of a run")
+    data = b""
+    if path.stat().st_size <= DUMP_MAX:
+        with path.open("rb") as file:
+            data = file.read(DUMP_MAX + 1)
+    if len(data) > DUMP_MAX or path.stat().st_size > DUMP_MAX:
+        raise UserError(f"{path}: over {DUMP_MAX:,} bytes; cut the store's region out of it")
+    return data
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -183,13 +195,24 @@ def _frame_facts(frame: Frame) -> dict[str, Any]:
 
 
 def _record_facts(record: LogRecord) -> Iterator[dict[str, Any]]:
-    """What a record holds: some decisions, a thumbnail, or bytes that this program does not know."""
+    """What a record holds: some decisions, a thumbnail, a report, or bytes that nobody knows."""
     facts: dict[str, Any] = {"number": record.number, "sent": record.sent}
     kind, data, size = record.data[:1], record.data[1:], DecisionRecord.sizeof()
     if kind == bytes([SUBTYPE_THUMBNAIL]) and len(data) == ThumbnailRecord.sizeof():
         thumb = ThumbnailRecord.parse(data)
         time, pixels = iso_time(thumb.time), thumb.thumbnail.pixels.hex()
         yield facts | {"time": time, "frame_id": thumb.thumbnail.frame_id, "thumbnail": pixels}
+        return
+    if kind == bytes([SUBTYPE_REPORT]) and len(data) == ReportRecord.sizeof():
+        said = ReportRecord.parse(data)
+        r = said.report
+        yield facts | {
+            "time": iso_time(said.time),
+            "command": COMMAND_NAMES.get(r.command_subtype, str(r.command_subtype)),
+            "command_sequence": r.command_sequence & SEQUENCE_MODULO - 1,
+            "error": r.error,
+            "frame_id": r.frame_id,
+        }
         return
     if kind != bytes([SUBTYPE_DECISION]) or not data or len(data) % size:
         yield facts | {"data": record.data.hex()}
@@ -236,9 +259,7 @@ def _head(contents: Contents, facts: dict[str, Any]) -> Iterator[str]:
     text = ", ".join(f"{count} {status}" for status, count in sorted(found.items(), reverse=True)) or "none"
     sent = sum(frame.sent for frame in contents.frames)
     yield f"frames     {text}; {sent} were sent"
-    reasons = Counter(
-        record.get("reason", "thumbnail" if "thumbnail" in record else "other") for record in facts["records"]
-    )
+    reasons = Counter(map(_kind, facts["records"]))
     unnamed = [name for name in reasons if name.isdigit()]  # no reason that this program knows
     reasons["other"] += sum(reasons.pop(name) for name in unnamed)
     unsent = sum(not record["sent"] for record in facts["records"])
@@ -247,6 +268,12 @@ def _head(contents: Contents, facts: dict[str, Any]) -> Iterator[str]:
     yield f"segments   {', '.join(f'{count} {state}' for state, count in states.items() if count)}"
     yield f"free       {facts['bytes_free']:,} bytes"
     yield f"wear       {wear['min']} to {wear['max']} erases, {wear['mean']:.1f} on average"
+
+
+def _kind(record: dict[str, Any]) -> str:
+    """What is counted of a record of the ring: the reason of a decision, else what it is."""
+    other = "thumbnail" if "thumbnail" in record else "report" if "command" in record else "other"
+    return str(record.get("reason", other))
 
 
 def _frame_table(contents: Contents) -> Iterator[str]:

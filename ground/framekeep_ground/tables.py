@@ -85,5 +85,5 @@ def contradictions(records: Records) -> int:
 
 
 def iso_time(time: int) -> str:
-    """One CUC time as UTC."""
-    return iso_times(np.array([time], np.int64))[0]
+    """One CUC time as UTC; nothing for one that no packet can carry, as of a clock that was not set."""
+    return "" if time >> 48 else iso_times(np.array([time], np.int64))[0]

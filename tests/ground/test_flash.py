@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import threading
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -406,6 +407,54 @@ def test_what_is_no_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "a folder; name a raw dump" in one_line(capsys)
     assert main(["flash", str(tmp_path / "none.bin")]) == 2
     assert "no such file; name a raw dump" in one_line(capsys)
+
+
+def test_a_dump_comes_through_a_pipe_too(
+    dump: tuple[Path, History], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["flash", str(dump[0])]) == 0
+    expected = capsys.readouterr().out
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(dump[0].read_bytes(),), daemon=True)
+    writer.start()
+    assert main(["flash", str(pipe)]) == 0
+    writer.join()
+    assert capsys.readouterr().out == expected.replace(str(dump[0]), str(pipe))
+
+
+def test_a_frame_whose_clock_was_not_set_has_no_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flash = FlashEmulator("nor", 1 << 16, seed=1)
+    store = Store(flash, slots=8, log_segments=2)
+    times = {1: (1 << 48) - 1, 2: 1 << 48, 3: -946_684_800 % (1 << 64), 4: (1 << 64) - 1}
+    for frame_id, when in times.items():
+        store.offer(FrameMeta(frame_id, 5, time=when), b"a picture")
+    (tmp_path / "x.bin").write_bytes(flash.image())
+    assert main(["flash", str(tmp_path / "x.bin"), "--json"]) == 0
+    frames = json.loads(capsys.readouterr().out)["frames"]
+    # 2^32 s after 2000-01-01, less a tick of 15 us
+    assert [frame["time"] for frame in frames] == ["2136-02-07T06:28:15.999985Z", "", "", ""]
+    assert main(["flash", str(tmp_path / "x.bin")]) == 0
+    assert "whole" in capsys.readouterr().out
+
+
+def test_reports_in_the_ring_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flash = FlashEmulator("nor", 1 << 16, seed=1)
+    store = Store(flash, slots=8, log_segments=2)
+    # kind 5; 2026-11-22T12:00:00.5Z; the next frame is 61; delete, count 1 to APID 100; -5: no such frame
+    store.log_append(bytes.fromhex("05 329595c08000 0000003d 1864 c001 42 fb"))
+    (tmp_path / "x.bin").write_bytes(flash.image())
+    assert main(["flash", str(tmp_path / "x.bin"), "--json"]) == 0
+    (said,) = json.loads(capsys.readouterr().out)["records"]
+    assert said.pop("number") >= 0 and said.pop("sent") is False
+    assert said == {
+        "time": "2026-11-22T12:00:00.500000Z", "command": "delete", "command_sequence": 1,
+        "error": -5, "frame_id": 61,
+    }  # fmt: skip
+    assert main(["flash", str(tmp_path / "x.bin")]) == 0
+    assert "\ndecisions  1 report; 1 not known to be sent\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("how", [Bad.PROGRAM, Bad.ERASE, Bad.PROGRAM_LIE, Bad.ERASE_LIE])
