@@ -278,9 +278,13 @@ def _newest(frames: list[_Frame], before: dict[Key, Judged] | None) -> dict[str,
         earlier = before.get(judged.key)
         if earlier is None:
             counted["new"] += 1
-        elif judged.status == "complete" != earlier.status:
+        elif _made_whole(judged, earlier):
             counted["repaired"] += 1
     return counted
+
+
+def _made_whole(judged: Judged, earlier: Judged) -> bool:
+    return judged.status == "complete" != earlier.status
 
 
 def _reports(decoder: Decoder) -> dict[str, int]:
@@ -335,12 +339,13 @@ def _cards(frames: list[_Frame], out: Path, before: dict[Key, Judged] | None) ->
     for frame in frames:
         judged = frame.judged
         earlier = before.get(judged.key) if before is not None else None
+        more = earlier is not None and (earlier.received < judged.received or _made_whole(judged, earlier))
         yield Card(
             path=out / frame.file if frame.file else None,
             link=frame.file,
             judged=judged,
             info=frame.info,
-            before=earlier if earlier is not None and earlier.received < judged.received else None,
+            before=earlier if more else None,
             new=before is not None and earlier is None,
         )
 

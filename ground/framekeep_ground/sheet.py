@@ -223,7 +223,8 @@ def _pair(card: Card) -> str:
     before, now = card.before, card.judged
     assert before is not None
     made = before.repaired
-    shown = f"{100 * made.shown // made.total} % of the area" if made else "nothing to see"
+    unmade = before.status if before.data else "nothing to see"
+    shown = f"{100 * made.shown // made.total} % of the area" if made else unmade
     left = _picture(before.data, _hatched(before), "nothing came", bad=True)
     result = "<span class=good>whole</span>" if card.whole else f"<span class=warn>{now.status}</span>"
     return (
@@ -288,8 +289,8 @@ def _outline(area: Area) -> str:
 
 
 def _box(card: Card) -> str:
-    if not card.info.get("box_width") or not card.info.get("frame_width"):
-        return ""  # not announced: nobody said which part of the frame this is
+    if not all(card.info.get(name) for name in ("box_width", "frame_width", "width", "height")):
+        return ""  # not announced, or as nothing: nobody said which part of the frame this is
     return f'<div class=box style="{placed(card.info)}"></div>'
 
 

@@ -1,9 +1,11 @@
-"""Where packets come from: a file, standard input, a socket, a serial line."""
+"""Where packets come from: a file, a pipe, standard input, a socket, a serial line."""
 
 import os
+import queue
 import select
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -19,7 +21,13 @@ LIVE = ("udp", "tcp", "serial")
 
 def is_live(source: str) -> bool:
     """Whether `source` may go on for ever."""
-    return source == "-" or source.partition("://")[0].lower() in LIVE
+    return source == "-" or _is_stream(source) or source.partition("://")[0].lower() in LIVE
+
+
+def _is_stream(source: str) -> bool:
+    """Whether a path names a pipe or a device: it can be opened once, and ends when its writer says so."""
+    path = Path(source)
+    return path.is_fifo() or path.is_char_device()
 
 
 def size_of(source: str) -> int | None:
@@ -31,7 +39,9 @@ def size_of(source: str) -> int | None:
 def pieces(source: str, timeout: float | None = None) -> Iterator[bytes]:
     """The bytes of `source`, piece by piece, until it ends or is silent for `timeout` seconds."""
     if source == "-":
-        return _from_pipe()
+        return _from_pipe(sys.stdin.fileno())
+    if _is_stream(source):
+        return _from_stream(source)
     if not is_live(source):
         return _from_path(source)
     try:
@@ -39,15 +49,43 @@ def pieces(source: str, timeout: float | None = None) -> Iterator[bytes]:
     except ValueError as error:
         raise UserError(f"{source}: {error}; write such as udp://:10015 or tcp://127.0.0.1:5000") from None
     if url.scheme == "udp":
-        return _from_udp(*_address(source, url, any_host=True), timeout)
+        return _read_ahead(_from_udp(*_address(source, url, any_host=True), timeout))
     if url.scheme == "tcp":
         return _from_tcp(*_address(source, url, any_host=False), timeout)
-    return _from_serial(source, url, timeout)
+    return _read_ahead(_from_serial(source, url, timeout))
+
+
+def _read_ahead(found: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces of `found`, taken by a thread as they come and handed on all that wait at once.
+
+    Nothing holds back who sends datagrams or bytes on a line: what is not read while tables are written is
+    lost when the kernel's small buffer is full.
+    """
+    waiting: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            for piece in found:
+                waiting.put(piece)
+            waiting.put(None)
+        except Exception as error:
+            waiting.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        taken = [waiting.get(), *(waiting.get() for _ in range(waiting.qsize()))]
+        yield b"".join(piece for piece in taken if isinstance(piece, bytes))
+        if isinstance(taken[-1], Exception):
+            raise taken[-1]
+        if taken[-1] is None:
+            return
 
 
 def check(source: str) -> None:
     """Raise for a file that cannot be read, before anything is written."""
     path = Path(source)
+    if source == "-" and sys.stdin is None:
+        raise UserError("-: standard input is closed; name a file, or give it something to read")
     if is_live(source):
         return
     if path.is_dir():
@@ -66,9 +104,16 @@ def _from_path(source: str) -> Iterator[bytes]:
             yield piece
 
 
-def _from_pipe() -> Iterator[bytes]:
+def _from_stream(source: str) -> Iterator[bytes]:
+    descriptor = os.open(source, os.O_RDONLY)
+    try:
+        yield from _from_pipe(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _from_pipe(descriptor: int) -> Iterator[bytes]:
     """What is there, at once: a whole piece may take a pass to arrive."""
-    descriptor = sys.stdin.fileno()
     while True:
         # a Ctrl-C that came just before a read would wait in it for the next byte
         if not select.select([descriptor], [], [], LOOK_UP)[0]:
@@ -99,6 +144,8 @@ def _from_udp(host: str, port: int, timeout: float | None) -> Iterator[bytes]:
                 yield receiver.recv(LIVE_PIECE)
         except TimeoutError:
             return
+        except UnicodeError:
+            raise UserError(f"udp://{host}:{port}: {host} is no host's name") from None
         except OSError as error:
             raise UserError(f"udp://{host}:{port}: {error.strerror or error}") from None
 
@@ -110,6 +157,8 @@ def _from_tcp(host: str, port: int, timeout: float | None) -> Iterator[bytes]:
                 yield piece
     except TimeoutError:
         return
+    except UnicodeError:
+        raise UserError(f"tcp://{host}:{port}: {host} is no host's name") from None
     except OSError as error:
         raise UserError(f"tcp://{host}:{port}: {error.strerror or error}; is the sender there?") from None
 

@@ -1,5 +1,6 @@
 """`fk-ground decode` as a user meets it: files, exit statuses, one-line errors."""
 
+import contextlib
 import csv
 import html
 import io
@@ -18,6 +19,7 @@ import tty
 from pathlib import Path
 
 import pytest
+from framekeep_ground import sources
 from framekeep_ground.cli import main
 from framekeep_ground.decode import decode
 from PIL import Image
@@ -256,6 +258,34 @@ def test_the_page_shows_what_is_missing_and_then_what_was_repaired(tmp_path: Pat
     assert "Repaired" not in page, "the newest source brought nothing"
 
 
+def test_an_announcement_that_was_missing_repairs_a_picture(tmp_path: Path) -> None:
+    packets = [p for p in sent().packets if p[8] in (2, 3)]
+    (info,) = (p for p in packets if p[8] == 2 and p[20:24] == bytes((0, 0, 0, 5)))
+    (tmp_path / "heard.bin").write_bytes(b"".join(p for p in packets if p != info))
+    (tmp_path / "again.bin").write_bytes(info)
+    heard, again, out = (str(tmp_path / name) for name in ("heard.bin", "again.bin", "out"))
+    assert main(["decode", heard, again, "--out", out]) == 0
+    assert json.loads((tmp_path / "out/summary.json").read_text())["newest"] == {"repaired": 1, "new": 0}
+    page = (tmp_path / "out/index.html").read_text()
+    size = len(sent().pictures[5])
+    assert f"{size:,} of {size:,} bytes, unverified; now {size:,}, " in page
+    assert page.count("data:image/jpeg;base64,") == 3 + 2, "every picture, and one before and after"
+
+
+def test_a_picture_announced_as_nothing_wide_is_shown_without_its_box(tmp_path: Path) -> None:
+    source = Source()
+    source.add(1, picture(1))
+    packets = list(Downlink(source, 60).all())
+    (at,) = (n for n, p in enumerate(packets) if p[8] == 2)
+    body = packets[at][:32] + bytes(4) + packets[at][36:48] + bytes(range(1, 9)) + packets[at][56:-2]
+    packets[at] = crc_by_stdlib(body.hex())
+    (tmp_path / "x.bin").write_bytes(b"".join(packets))
+    assert main(["decode", str(tmp_path / "x.bin"), "--out", str(tmp_path / "out")]) == 0
+    (row,) = table(tmp_path / "out/frames.csv")
+    assert (row["width"], row["height"], row["box_x"], row["status"]) == ("0", "0", "258", "complete")
+    assert "class=box" not in (tmp_path / "out/index.html").read_text()
+
+
 # --- Bad input ------------------------------------------------------------------------------------
 
 
@@ -280,6 +310,8 @@ def test_no_packet_found_is_exit_1_and_nothing_is_written(
         ("udp://127.0.0.1:99999", "needs a host and a port"),
         ("serial:///dev/null?baud=fast", "no number"),
         ("serial:///dev/there-is-none", "there-is-none"),
+        ("tcp://a..b:5000", "a..b is no host's name"),
+        ("tcp://" + 70 * "x" + ":5000", "is no host's name"),
     ],
 )
 def test_a_source_that_cannot_be_read_is_one_line_and_exit_2(
@@ -287,6 +319,14 @@ def test_a_source_that_cannot_be_read_is_one_line_and_exit_2(
 ) -> None:
     assert main(["decode", source, "--out", str(tmp_path / "out")]) == 2
     assert says in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_closed_standard_input_is_one_line(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m framekeep_ground.cli decode - --out {tmp_path / 'out'} <&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "standard input is closed" in one_line(done.stderr)
     assert not (tmp_path / "out").exists()
 
 
@@ -455,18 +495,43 @@ def test_a_serial_line_until_silence(tmp_path: Path) -> None:
     assert {int(p.stem): p.read_bytes() for p in (tmp_path / "out/frames").iterdir()} == sent().pictures
 
 
-def test_ctrl_c_ends_a_live_source_cleanly(tmp_path: Path) -> None:
+def test_datagrams_that_come_while_nobody_asks_are_not_lost() -> None:
+    port = free_port(socket.SOCK_DGRAM)
+    pieces = sources.pieces(f"udp://127.0.0.1:{port}", 3)
+    heard: list[bytes] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", port))
+        first = threading.Thread(target=lambda: heard.append(next(pieces)))
+        first.start()
+        while first.is_alive():  # until somebody listens
+            with contextlib.suppress(ConnectionRefusedError):
+                sender.send(b"!")
+            time.sleep(0.01)
+        for number in range(6000):  # 24 MB; the kernel holds 4 of them at most
+            sender.send(number.to_bytes(4, "big") * 1000)
+            if number % 10 == 9:
+                time.sleep(0.001)
+    data = b"".join([*heard, *pieces]).lstrip(b"!")
+    assert data == b"".join(number.to_bytes(4, "big") * 1000 for number in range(6000))
+
+
+@pytest.mark.parametrize("source", ["-", "fifo"])
+def test_ctrl_c_ends_a_live_source_cleanly(source: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "framekeep_ground.cli", "decode", "-", "--out", str(out)]
+    if source == "fifo":
+        source = str(tmp_path / "fifo")
+        os.mkfifo(source)
+    command = [sys.executable, "-m", "framekeep_ground.cli", "decode", source, "--out", str(out)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     before = signal.signal(
         signal.SIGINT, signal.SIG_DFL
     )  # a job in the background inherits one that is ignored
     process = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]
     signal.signal(signal.SIGINT, before)
-    with process:
-        process.stdin.write(b"".join(sent().packets))
-        process.stdin.flush()
+    writer = process.stdin if source == "-" else Path(source).open("wb")  # noqa: SIM115
+    with process, writer:
+        writer.write(b"".join(sent().packets))
+        writer.flush()
         deadline = time.monotonic() + 30
         while not (out / "frames/0.jpg").exists():
             assert time.monotonic() < deadline, "a live source is not decoded as it comes"
