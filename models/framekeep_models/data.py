@@ -5,14 +5,17 @@ The same readers serve training and `fk-models eval`, so both see one meaning of
     DIR/<class>/*.jpg         the class subfolders are the labels; no splits
     labels.csv                columns file,label[,split,licence,source,boxes,...] beside the pictures
     annotations*.json         COCO: label 1 where a box of the wanted category covers enough of the picture
-"""
+
+Of a box that reaches beyond the picture the part inside counts; one with nothing inside is left out."""
 
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from framekeep_ground.output import read_json
 
@@ -66,18 +69,20 @@ def read_pictures(path: Path, positive: str | None = None) -> list[Picture]:
     if not path.is_file():
         raise DataError(f"{path}: no such file or folder; give a folder, a labels.csv or a COCO .json")
     if path.suffix.lower() == ".json":
-        return read_coco(path)
+        return read_coco(path, positive)
     return read_csv(path, positive)
 
 
 def read_folder(root: Path, positive: str | None = None) -> list[Picture]:
-    """Class subfolders are the labels. Splits, where wanted, are made by `split_by_name`."""
+    """Class subfolders are the labels; no splits. Hidden files and folders are none of it."""
     pictures = []
-    classes = sorted(d.name for d in root.iterdir() if d.is_dir())
+    classes = sorted(d.name for d in root.iterdir() if d.is_dir() and not d.name.startswith("."))
     for name in classes:
         label = label_of(name, positive, classes)
         pictures += [
-            Picture(file, label, kind=name) for file in sorted((root / name).rglob("*")) if is_picture(file)
+            Picture(file, label, kind=name)
+            for file in sorted((root / name).rglob("*"))
+            if is_picture(file) and not any(part.startswith(".") for part in file.relative_to(root).parts)
         ]
     if not pictures:
         raise DataError(f"{root}: no pictures in class subfolders; expected for example {root}/person/1.jpg")
@@ -94,7 +99,7 @@ def read_csv(path: Path, positive: str | None = None) -> list[Picture]:
         raise DataError(f"{path}: not a CSV in UTF-8: {error}") from error
     if not rows or "file" not in rows[0] or "label" not in rows[0]:
         raise DataError(f"{path}: needs a header with at least the columns file,label")
-    if short := [row["file"] for row in rows if not row["file"] or row["label"] is None]:
+    if short := [row["file"] for row in rows if not row["file"] or not (row["label"] or "").strip()]:
         raise DataError(f"{path}: the row of {short[0] or 'no file'!r} lacks its file or label; complete it")
     names = sorted({row["label"] for row in rows})
     return [
@@ -113,28 +118,35 @@ def read_csv(path: Path, positive: str | None = None) -> list[Picture]:
     ]
 
 
-def read_coco(path: Path, category: int = 1, smallest: float = 0.005) -> list[Picture]:
-    """COCO JSON. Label 1 needs one box of `category` over `smallest` of the picture (the Visual Wake Words
-    rule).
+def read_coco(path: Path, positive: str | None = None, smallest: float = 0.005) -> list[Picture]:
+    """COCO JSON. Label 1 needs one box of the wanted category over `smallest` of the picture (the Visual Wake
+    Words rule).
 
-    Pictures are looked for beside the file, by file_name. A crowd box counts as a box.
+    Pictures are looked for beside the file, by file_name. A crowd box counts as a box; one of a picture that
+    is not in the file is left out.
     """
     try:
         coco = read_json(path)
+        wanted = wanted_categories(path, coco, positive)
         boxes: dict[int, list[Box]] = {image["id"]: [] for image in coco["images"]}
         sizes = {image["id"]: (image["width"], image["height"]) for image in coco["images"]}
         for mark in coco["annotations"]:
-            if mark["category_id"] == category:
-                width, height = sizes[mark["image_id"]]
-                x, y, w, h = mark["bbox"]
-                boxes[mark["image_id"]].append((x / width, y / height, w / width, h / height))
+            if mark["category_id"] in wanted and mark["image_id"] in sizes:
+                inside = part_inside(mark["bbox"], *sizes[mark["image_id"]])
+                boxes[mark["image_id"]] += [inside] if inside else []
+        if coco["annotations"] and not any(mark["image_id"] in sizes for mark in coco["annotations"]):
+            raise ValueError("no annotation is of a picture in it")
+        if len(sizes) < len(coco["images"]):
+            raise ValueError("two pictures of one id")
         names = {image["id"]: str(image["file_name"]) for image in coco["images"]}
         licences = {
             image["id"]: str(image.get("coco_license_id", image.get("license")) or "unknown")
             for image in coco["images"]
         }
         sources = {image["id"]: image.get("source") or path.parent.name for image in coco["images"]}
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except DataError:
+        raise
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError, AttributeError) as error:
         raise DataError(f"{path}: not COCO annotations ({error!r}); needs images and annotations") from error
     split = path.stem.rpartition("_")[2] if "_" in path.stem else ""
     base = path.parent if (path.parent / next(iter(names.values()), "")).is_file() else path.parent / "images"
@@ -152,6 +164,35 @@ def read_coco(path: Path, category: int = 1, smallest: float = 0.005) -> list[Pi
     ]
 
 
+def wanted_categories(path: Path, coco: dict[str, Any], positive: str | None) -> set[int]:
+    """The ids of the category that counts: the one named `positive`, or the only one, or the one whose name
+    is a word for present. DataError where that leaves a choice."""
+    names = {row["id"]: str(row["name"]) for row in coco.get("categories") or ()}
+    names = names or {mark["category_id"]: str(mark["category_id"]) for mark in coco["annotations"]}
+    words = {key: name.strip().lower() for key, name in names.items()}
+    asked = {positive.strip().lower()} if positive is not None else POSITIVE_NAMES
+    found = {key for key, word in words.items() if word in asked}
+    if positive is None and len(set(words.values())) < 2:
+        found = set(words)
+    if len({words[key] for key in found}) != (1 if words else 0):
+        what = "which category counts as present?" if positive is None else f"no category is {positive!r};"
+        raise DataError(f"{path}: {what} say --positive NAME, one of {', '.join(names.values())}")
+    return found
+
+
+def part_inside(box: Sequence[float], width: float = 1.0, height: float = 1.0) -> Box | None:
+    """x, y, width, height of a box in fractions of its picture, less what lies outside; None where nothing
+    is left. ValueError where they are no numbers of a box."""
+    x, y, w, h = box
+    if not all(math.isfinite(value) for value in box) or min(w, h) < 0 or min(width, height) <= 0:
+        raise ValueError(f"the box {box} in a picture of {width} x {height} has no size")
+    if x < 0 or y < 0 or x + w > width or y + h > height:
+        right, bottom = min(x + w, width), min(y + h, height)
+        x, y = max(x, 0), max(y, 0)
+        w, h = right - x, bottom - y
+    return (x / width, y / height, w / width, h / height) if w > 0 and h > 0 else None
+
+
 def largest_of(row: dict[str, str]) -> float | None:
     """From a column that says it, or else from the boxes; None where neither is there."""
     said = next((v for k, v in row.items() if k and k.startswith("largest_") and v), "")
@@ -164,15 +205,21 @@ def largest_of(row: dict[str, str]) -> float | None:
     return max((w * h for _, _, w, h in boxes), default=None)
 
 
+PIXELS = 2.0  # a fraction of the picture is never so large: who writes it means pixels
+
+
 def parse_boxes(text: str) -> tuple[Box, ...]:
     """`x,y,width,height` of each box, fractions of the picture, `;` between; DataError for anything else."""
     boxes = []
     for item in text.split(";"):
         try:
             x, y, w, h = (float(v) for v in item.split(","))
+            inside = part_inside((x, y, w, h))
         except ValueError:
             raise DataError(f"boxes {text!r}: write x,y,width,height of each, with ; between") from None
-        boxes.append((x, y, w, h))
+        if max(x, y, w, h) >= PIXELS:
+            raise DataError(f"boxes {text!r}: these are pixels; write fractions of the picture, 0..1")
+        boxes += [inside] if inside else []
     return tuple(boxes)
 
 
@@ -201,7 +248,7 @@ def select(
     return [
         p
         for p in pictures
-        if (split is None or p.split == split)
+        if (split is None or p.split.strip().lower() == split.strip().lower())
         and (redistributable is None or p.redistributable == redistributable)
     ]
 

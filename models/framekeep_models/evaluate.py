@@ -33,9 +33,9 @@ EPILOG = """examples:
   fk-models eval mine.tflite --data pictures/ --positive cat --compare other.tflite
 
 --data takes a folder whose subfolders are the classes, a CSV with the columns
-file,label[,split,licence,kind], or COCO JSON (label 1: a box of the category covers at least 0.5 % of the
-picture). The threshold comes with the model; choose another with --threshold, or on another split with
---tune-split val (never on the one that is reported)."""
+file,label[,split,licence,kind], or COCO JSON (label 1: a box of the category that --positive names
+covers at least 0.5 % of the picture). The threshold comes with the model; choose another with
+--threshold, or on another split with --tune-split val (never on the one that is reported)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, help="labels.csv, COCO .json or a folder of class subfolders"
     )
     parser.add_argument("--split", help="only rows of this split (train, val, test)")
-    parser.add_argument("--positive", help="the label that counts as present, where labels are words")
-    parser.add_argument("--class-index", type=int, help="the model's class to judge (default: its last)")
+    parser.add_argument("--positive", help="the label, or the COCO category, that counts as present")
+    parser.add_argument(
+        "--class-index",
+        type=int,
+        help="the model's class to judge (default: the one named as --positive, else its last)",
+    )
     parser.add_argument("--threshold", type=float, help="score 0..255 from which a picture is kept")
     parser.add_argument("--tune-split", help="choose the threshold for best accuracy on this split first")
     parser.add_argument(
@@ -77,12 +81,12 @@ def run(args: argparse.Namespace) -> int:
     check(args)
     pictures = read_pictures(args.data, args.positive)
     chosen = select(pictures, args.split)[: args.limit]
+    if not pictures:
+        raise DataError(f"{args.data}: no pictures in it; name some")
     if not chosen:
-        splits = sorted({p.split for p in pictures})
-        raise DataError(
-            f"{args.data}: no pictures in split {args.split!r}; it has {', '.join(splits) or 'none'}"
-        )
-    model = FlightModel(args.model, args.class_index)
+        splits = ", ".join(sorted({p.split for p in pictures} - {""}))
+        raise DataError(f"{args.data}: no pictures in split {args.split!r}; it has {splits or 'no splits'}")
+    model = FlightModel(args.model, args.class_index, args.positive)
     scenes = model.is_grid and any(p.boxes is not None for p in chosen)
     for name in ("tiles", "peer") if not scenes else ("by", "compare", "tune_split"):
         if getattr(args, name):
@@ -90,7 +94,14 @@ def run(args: argparse.Namespace) -> int:
             raise DataError(f"--{name.replace('_', '-')}: is for {kind}; leave it out")
     if scenes:
         return run_scenes(args, model, chosen)
-    other = FlightModel(args.compare, args.class_index) if args.compare else None
+    other = FlightModel(args.compare, args.class_index, args.positive) if args.compare else None
+    for judged, path in ((model, args.model), (other, args.compare)):
+        if judged is not None and judged.guessed:
+            print(
+                f"{path}: judged by its last class, {judged.class_index} {judged.label}".rstrip()
+                + "; --class-index names another",
+                file=sys.stderr,
+            )
     threshold = model.threshold if args.threshold is None else args.threshold
     if args.tune_split:
         tuning = select(pictures, args.tune_split)
@@ -101,6 +112,7 @@ def run(args: argparse.Namespace) -> int:
     report: dict[str, Any] = {
         "model": args.model.name,
         "model_id": model.model_id,
+        "class": model.label,
         "split": args.split or "all",
     }
     report |= Binary(labels_of(chosen), result, threshold).summary()
@@ -129,6 +141,8 @@ def check(args: argparse.Namespace) -> None:
         raise DataError(f"--limit {args.limit}: allowed are whole numbers from 1")
     if args.threshold is not None and not 0 <= args.threshold <= 255:
         raise DataError(f"--threshold {args.threshold:g}: allowed are 0..255")
+    if args.threshold is not None and args.tune_split:
+        raise DataError("--threshold and --tune-split both choose the threshold; leave one of them out")
     if args.tiles is not None and not 1 <= args.tiles <= TILES_MAX:
         raise DataError(f"--tiles {args.tiles}: allowed are 1..{TILES_MAX}")
 
@@ -174,8 +188,7 @@ def looking_of(model: Path) -> Looking:
 def print_scenes(name: str, found: dict[str, Any]) -> None:
     print(f"{name} on {found['n']} pictures, {found['boxes']} boxes, threshold {found['threshold']:.0f}")
     for key in ("average_precision", "recall", "precision", "spearman"):
-        low, high = found[f"{key}_ci95"]
-        print(f"  {key:18s} {figure(found[key]):5s}   95 %: {low:.3f} .. {high:.3f}")
+        print(f"  {key:18s} {figure(found[key]):5s}   95 %: {interval(found[f'{key}_ci95'])}")
     print(f"  F1 {found['f1']:.3f}, {found['false_alarms_per_scene']:.2f} false alarms a picture")
     for size, row in found["recall_by_size"].items():
         print(f"  {size}: {row['boxes']} boxes, {figure(row['recall'])} found")
@@ -212,17 +225,27 @@ def figure(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
+def interval(ends: tuple[float, float]) -> str:
+    """Both ends, or a dash where there is nothing to measure."""
+    low, high = ends
+    return "-" if math.isnan(low) else f"{low:.3f} .. {high:.3f}"
+
+
 def table(report: dict[str, Any]) -> str:
     title = f"{report['model']} on {report['n']} pictures ({report['split']})"
     lines = [f"{title}, threshold {report['threshold']:.0f}"]
     for key in ("accuracy", "auc", "precision", "recall", "average_precision"):
-        low, high = report[f"{key}_ci95"]
-        lines.append(f"  {key:18s} {figure(report[key]):5s}   95 %: {low:.3f} .. {high:.3f}")
+        lines.append(f"  {key:18s} {figure(report[key]):5s}   95 %: {interval(report[f'{key}_ci95'])}")
     points = {point["threshold"]: point for point in report["operating_points"]}
     for point in points.values():
         lines.append(
             f"  {point['recall']:.1%} recall at threshold {point['threshold']:.0f} "
-            f"keeps {point['kept']:.0%} of all frames, {point['negatives_kept']:.0%} of the negatives"
+            f"keeps {point['kept']:.0%} of all frames"
+            + (
+                ""
+                if math.isnan(point["negatives_kept"])
+                else f", {point['negatives_kept']:.0%} of the negatives"
+            )
         )
     lines.append(f"  expected calibration error {report['calibration_error']:.3f}:")
     lines += [
@@ -231,11 +254,9 @@ def table(report: dict[str, Any]) -> str:
     ]
     for key, groups in report.items():
         if key == "by_photograph":
-            low, high = groups["accuracy_ci95"]
-            least, most = groups["auc_ci95"]
             lines.append(
                 f"  cut from {groups['photographs']} photographs; drawing these, 95 %: "
-                f"accuracy {low:.3f} .. {high:.3f}, AUC {least:.3f} .. {most:.3f}"
+                f"accuracy {interval(groups['accuracy_ci95'])}, AUC {interval(groups['auc_ci95'])}"
             )
         elif key.startswith("by_"):
             lines.append(f"  {key.replace('_', ' ')}:")
@@ -249,7 +270,8 @@ def table(report: dict[str, Any]) -> str:
         for name in ("auc", "accuracy"):
             low, high = other[f"{name}_difference_ci95"]
             more = other[f"{name}_difference"]
-            lines.append(f"  {name} over {other['model']}: {more:+.3f} ({low:+.3f} .. {high:+.3f})")
+            span = "-" if math.isnan(more) else f"{more:+.3f} ({low:+.3f} .. {high:+.3f})"
+            lines.append(f"  {name} over {other['model']}: {span}")
         lines.append(
             f"  right where the other is wrong: {other['only_ours_right']}, "
             f"the reverse: {other['only_theirs_right']}, McNemar p {other['mcnemar_p']:.3f}"

@@ -20,9 +20,11 @@ from framekeep_models.tflite_model import ModelFileError
 
 
 class FlightModel:
-    """Scores pictures with the flight code. A .tflite is compiled first."""
+    """Scores pictures with the flight code. A .tflite is compiled first.
 
-    def __init__(self, path: Path, class_index: int | None = None) -> None:
+    The class is `class_index`, or the one whose label is `wanted`, or the last."""
+
+    def __init__(self, path: Path, class_index: int | None = None, wanted: str | None = None) -> None:
         self.image = read_image(path)
         try:
             self.model = Model(self.image)
@@ -34,13 +36,22 @@ class FlightModel:
             raise DataError(f"{path}: its input is no picture; eval judges models of pictures")
         if classes == 0:
             raise DataError(f"{path}: declares no class to score; compile it with labels")
-        self.class_index = classes - 1 if class_index is None else class_index
+        named = [label.strip().lower() for label in self.model.labels]
+        word = (wanted or "").strip().lower()
+        usual = named.index(word) if word in named else classes - 1
+        self.guessed = classes > 2 and class_index is None and word not in named  # which class is meant
+        self.class_index = usual if class_index is None else class_index
         if not 0 <= self.class_index < classes:
             raise DataError(f"{path}: has classes 0..{classes - 1}; class {class_index} is none of them")
 
     @property
     def model_id(self) -> str:
         return self.model.id
+
+    @property
+    def label(self) -> str:
+        """Of the class that is judged; empty where the model names none."""
+        return str(self.model.labels[self.class_index])
 
     @property
     def arena_size(self) -> int:

@@ -81,6 +81,11 @@ def bootstrap(
     for _ in range(draws):
         pick = rng.integers(0, len(labels), len(labels))
         values.append(figure(labels[pick], scores[pick]))
+    return percentiles(values)
+
+
+def percentiles(values: Sequence[float]) -> Interval:
+    """Where the middle 95 % of the values begin and end; those that are NaN are left out."""
     kept = np.array(values)[~np.isnan(values)]
     if len(kept) == 0:
         return float("nan"), float("nan")
@@ -224,7 +229,7 @@ def paired_difference(
         pick = rng.integers(0, len(labels), len(labels))
         areas.append(auc(labels[pick], a[pick]) - auc(labels[pick], b[pick]))
         shares.append(float(right_a[pick].mean() - right_b[pick].mean()))
-    low, high = np.nanpercentile(areas, [2.5, 97.5])
+    low, high = percentiles(areas)
     worst, best = np.percentile(shares, [2.5, 97.5])
     ours, theirs = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     return {

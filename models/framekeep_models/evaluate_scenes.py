@@ -24,7 +24,7 @@ from framekeep_models.evaluate_grid import (
     match,
     threshold_for_alarms,
 )
-from framekeep_models.evaluate_metrics import Floats, Interval, Ints, bootstrap, spearman
+from framekeep_models.evaluate_metrics import Floats, Interval, Ints, bootstrap, percentiles, spearman
 
 LOWEST = 8.0  # scores below this are not even candidates
 OVERLAP = 0.25  # of a part with the next
@@ -202,8 +202,7 @@ def resampled(
     for _ in range(draws):
         pick = rng.integers(0, len(pictures), len(pictures))
         values.append(figure([pictures[i] for i in pick], [looks[i] for i in pick]))
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
+    return percentiles(values)
 
 
 def looks_of(

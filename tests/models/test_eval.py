@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from framekeep_models.data_crops import read_rgb
 from framekeep_models.evaluate_flight import FlightModel
 from PIL import Image
 
+from tests.models.small_nets import Net
+
 PERSON = Path(__file__).resolve().parents[2] / "models/trained/person_96.tflite"
 KEYS = {
-    *("model", "model_id", "split", "n", "positives", "threshold", "confusion"),
+    *("model", "model_id", "class", "split", "n", "positives", "threshold", "confusion"),
     *("accuracy", "accuracy_ci95", "auc", "auc_ci95", "precision", "precision_ci95"),
     *("recall", "recall_ci95", "average_precision", "average_precision_ci95"),
     *("operating_points", "calibration", "calibration_error"),
@@ -94,6 +97,44 @@ def test_what_cannot_be_measured_is_a_dash(photographs: Path, capsys: pytest.Cap
     assert "nan" not in out
 
 
+def test_pictures_of_one_class_are_measured_as_far_as_they_go(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "person").mkdir()
+    for picture in sorted((photographs / "person").iterdir()):
+        (tmp_path / "person" / picture.name).write_bytes(picture.read_bytes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert main(["eval", str(PERSON), "--data", str(tmp_path), "--compare", str(PERSON)]) == 0
+    out = capsys.readouterr().out
+    assert "nan" not in out
+    assert "  auc                -       95 %: -\n" in out
+    assert "  auc over person_96.tflite: -\n" in out
+
+
+def test_the_class_that_is_judged_is_the_one_asked_for(
+    photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["eval", str(PERSON), "--data", str(photographs), "--positive", "No_Person", "--json"]
+    assert main(common) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["class"], found["positives"]) == ("no_person", 6)
+    assert found["auc"] > 0.9
+    assert main([*common, "--class-index", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["auc"] < 0.1
+
+
+def test_a_model_of_many_classes_says_which_one_is_judged(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "three.tflite"
+    model.write_bytes(Net().conv(8, stride=4).classifier(3).build(labels=("none", "ship", "cloud")))
+    assert main(["eval", str(model), "--data", str(photographs), "--json"]) == 0
+    out = capsys.readouterr()
+    assert json.loads(out.out)["class"] == "cloud"
+    assert out.err == f"{model}: judged by its last class, 2 cloud; --class-index names another\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -109,6 +150,7 @@ def test_what_cannot_be_measured_is_a_dash(photographs: Path, capsys: pytest.Cap
         (["MODEL", "--data", "DATA", "--tiles", "-1"], "--tiles -1: allowed are"),
         (["MODEL", "--data", "DATA", "--tiles", "2"], "--tiles: is for a grid"),
         (["MODEL", "--data", "DATA", "--tune-split", "val"], "--tune-split val: has not pictures of both"),
+        (["MODEL", "--data", "DATA", "--tune-split", "val", "--threshold", "9"], "leave one of them out"),
         (["MODEL", "--data", "DATA", "--compare", "nowhere.fkm"], "nowhere.fkm: cannot be read"),
     ],
 )
@@ -151,6 +193,9 @@ def test_annotations_that_are_none_are_refused_in_one_line(
     [
         ("a.png\n", "the row of 'a.png' lacks its file or label"),
         (",person\n", "the row of 'no file' lacks its file or label"),
+        ("a.png,,\n", "the row of 'a.png' lacks its file or label"),
+        ('a.png,person,"nan,0,1,1"\n', "boxes 'nan,0,1,1': write x,y,width,height"),
+        ('a.png,person,"10,20,50,50"\n', "boxes '10,20,50,50': these are pixels; write fractions"),
         ("a.png,person,1;2\n", "boxes '1;2': write x,y,width,height"),
     ],
 )

@@ -84,6 +84,66 @@ def test_coco_label_needs_half_a_percent(tmp_path: Path) -> None:
     assert [(p.label, p.split) for p in read_coco(path)] == [(1, "val"), (0, "val"), (0, "val")]
 
 
+def coco_of(path: Path, boxes: list[list[float]], names: dict[int, str], category: int) -> Path:
+    """One picture of 200 x 100 pixels for each box, and one without."""
+    pictures = [
+        {"id": k, "file_name": f"{k}.jpg", "width": 200, "height": 100} for k in range(len(boxes) + 1)
+    ]
+    marks = [{"image_id": k, "category_id": category, "bbox": box} for k, box in enumerate(boxes)]
+    categories = [{"id": key, "name": name} for key, name in names.items()]
+    path.write_text(json.dumps({"images": pictures, "annotations": marks, "categories": categories}))
+    return path
+
+
+@pytest.mark.parametrize("first", [0, 1, 7])
+def test_a_coco_category_is_known_by_its_name_whatever_its_number(tmp_path: Path, first: int) -> None:
+    names = {first: "Carton", first + 1: "apple"}
+    path = coco_of(tmp_path / "a.json", [[0, 0, 100, 50]], names, category=first)
+    assert [p.label for p in read_pictures(path, "carton")] == [1, 0]
+    assert [p.label for p in read_pictures(path, "apple")] == [0, 0]
+    for wanted in (None, "pear"):
+        with pytest.raises(DataError, match="say --positive NAME, one of Carton, apple"):
+            read_pictures(path, wanted)
+
+
+@pytest.mark.parametrize("names", [{5: "carton"}, {5: "Person", 6: "statue"}, {5: "carton", 9: "Carton"}])
+def test_a_coco_category_that_can_be_no_other_need_not_be_named(
+    tmp_path: Path, names: dict[int, str]
+) -> None:
+    assert [p.label for p in read_coco(coco_of(tmp_path / "a.json", [[0, 0, 9, 90]], names, 5))] == [1, 0]
+
+
+def test_of_a_box_only_what_lies_in_the_picture_counts(tmp_path: Path) -> None:
+    boxes = [[-10.0, -20, 30, 70], [190, 90, 500, 500], [-50, 0, 50, 50], [20, 20, 0, 30], [0, 0, 200, 100]]
+    found = read_coco(coco_of(tmp_path / "a.json", boxes, {1: "carton"}, 1))
+    assert [p.boxes for p in found[:2]] == [((0.0, 0.0, 0.1, 0.5),), ((0.95, 0.9, 0.05, 0.1),)]
+    assert [p.boxes for p in found[2:]] == [(), (), ((0.0, 0.0, 1.0, 1.0),), ()]
+    assert [p.label for p in found] == [1, 1, 0, 0, 1, 0]  # 5 %, 0.5 %, nothing, nothing, all, none
+    (tmp_path / "labels.csv").write_text('file,label,boxes\na.jpg,1,"-0.5,0,1,0.5;1,0,0.5,0.5"\n')
+    assert read_csv(tmp_path / "labels.csv")[0].boxes == ((0.0, 0.0, 0.5, 0.5),)
+
+
+def test_annotations_of_other_pictures_are_left_out_unless_all_are(tmp_path: Path) -> None:
+    path = coco_of(tmp_path / "a.json", [[0, 0, 9, 90]], {1: "carton"}, 1)
+    whole = json.loads(path.read_text())
+    other = {"image_id": "0", "category_id": 1, "bbox": [0, 0, 9, 90]}
+    path.write_text(json.dumps(whole | {"annotations": [*whole["annotations"], other]}))
+    assert [p.label for p in read_coco(path)] == [1, 0]
+    for broken in ({"annotations": [other]}, {"images": whole["images"] * 2}):
+        path.write_text(json.dumps(whole | broken))
+        with pytest.raises(DataError, match="not COCO annotations"):
+            read_coco(path)
+
+
+def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
+    """As macOS leaves them beside pictures that it packs; `fk-sim run` passes them by too."""
+    picture(tmp_path / "cat/a.png", (1, 2, 3))
+    picture(tmp_path / "no_cat/b.png", (1, 2, 3))
+    picture(tmp_path / ".thumbnails/c.png", (1, 2, 3))
+    (tmp_path / "cat/._a.png").write_bytes(b"\0\5\x16\7")
+    assert [(p.path.name, p.label) for p in read_pictures(tmp_path)] == [("a.png", 1), ("b.png", 0)]
+
+
 def test_bad_tables_say_which_file(tmp_path: Path) -> None:
     bad = tmp_path / "labels.csv"
     bad.write_text("name,class\n")
