@@ -47,7 +47,8 @@ def _run(arguments: list[str]) -> int:
         try:
             modules[name] = importlib.import_module(module)
         except ModuleNotFoundError as error:
-            print(f"fk-models: {name} needs {error.name}: pip install 'framekeep[train]'", file=sys.stderr)
+            how = f"pip install '.{'[train]' if name == 'train' else ''}' in a clone of framekeep"
+            print(f"fk-models: {name} needs {error.name}: {how}", file=sys.stderr)
             return 2
         modules[name].add_arguments(sub)
     options = parser.parse_args(arguments)

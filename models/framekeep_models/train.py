@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ Tasks:
   person_grid        where are the persons?          (heat maps of 8- or 16-pixel cells)
   ship_grid          where are the ships?
   shelf_fill         how much of a shelf is empty, and where?
-  classifier         your own pictures: --data a folder with one subfolder per class, or a labels.csv"""
+  classifier         your own pictures: --data a folder with one subfolder per class, a table, COCO JSON"""
 
 EPILOG = """examples:
   fk-models train ship_80 --out build/ship
@@ -53,8 +54,8 @@ EPILOG = """examples:
   fk-models train classifier --data my_pictures --positive cat --side 96 --out build/cat
   fk-models eval build/cat/classifier.tflite --data my_pictures --positive cat
 
-Needs torch: pip install 'framekeep[train]'. The walk from a folder of pictures to a mission is
-docs/TRAINING.md."""
+Needs torch: pip install '.[train]' in a clone of framekeep. The walk from a folder of pictures to a
+mission is docs/TRAINING.md."""
 
 
 USUAL: dict[str, float] = {"side": 96, "crops": 1.0, "seed": 1, "threads": 1}  # what is not named is None
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
-        raise DataError("training needs torch: pip install 'framekeep[train]'") from error
+        raise DataError("training needs torch: pip install '.[train]' in a clone of framekeep") from error
     from framekeep_models.train_grid_tasks import RECIPES as GRID_TASKS
     from framekeep_models.train_grid_tasks import train_grid
     from framekeep_models.train_tasks import recipe_for
@@ -167,6 +168,13 @@ def command_of(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
+def writable(out: Path) -> None:
+    """Makes the folder of the results. What cannot be written is said before the work, not after it."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise DataError(f"{out}: cannot be written; name another folder with --out")
+
+
 USEFUL = 0.6  # AUC on validation; 0.5 is a coin
 LOST = 0.02  # of AUC by quantisation: the models that ship lose a tenth of it
 
@@ -177,6 +185,7 @@ def train(recipe: Recipe, options: Options, out: Path, command: str) -> dict[str
     from framekeep_models import train_loop
     from framekeep_models.nets import macs, weights_bytes
 
+    writable(out)
     clock = train_loop.Clock()
     say(f"{recipe.name}: {recipe.about}")
     train_loop.seed_all(options.seed, options.threads)
@@ -213,7 +222,6 @@ def finish(
     from framekeep_models.nets import macs, weights_bytes
     from framekeep_models.train_export import save_int8, with_threshold
 
-    out.mkdir(parents=True, exist_ok=True)
     held = recipe.validation(options)
     images, labels = chips(held, recipe.side)
     centre(net, labels, train_loop.scores(net, images))

@@ -65,7 +65,8 @@ def fit(
     net.to(memory_format=torch.channels_last)
     net.train()
     kept = copy.deepcopy(net)
-    steps = config.epochs * (len(pool.hard) // config.batch)
+    batch = min(config.batch, len(pool.hard))
+    steps = config.epochs * (len(pool.hard) // batch)
     rule = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=config.decay)
     rates = torch.optim.lr_scheduler.OneCycleLR(rule, config.rate, total_steps=steps + 1, pct_start=0.1)
     aim, weight = targets(pool, config.hard_share)
@@ -74,10 +75,10 @@ def fit(
     for epoch in range(config.epochs):
         losses = []
         places = order.permutation(len(pool.hard))
-        for start in range(0, len(places) - config.batch + 1, config.batch):
+        for start in range(0, len(places) - batch + 1, batch):
             if step >= steps:
                 break
-            pick = places[start : start + config.batch]
+            pick = places[start : start + batch]
             x = to_input(pool.images[pick])
             x = jitter(x, config, generator)
             with torch.autocast("cpu", torch.bfloat16, enabled=config.short):

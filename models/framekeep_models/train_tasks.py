@@ -166,16 +166,24 @@ def ship_recipe() -> Recipe:
 
 
 def own_split(options: Options) -> tuple[list[Picture], list[Picture]]:
-    """A user's pictures: their own train and val splits, or every fifth picture by name held back."""
+    """A user's pictures: their own train and val splits, or every fifth picture by name held back of those
+    to be learned from. Pictures of the split test are never learned from, nor any of a split of another
+    name beside others."""
     pictures = read_pictures(options.data, options.positive)
-    train, held = select(pictures, "train"), select(pictures, "val")
-    if not train or not held:
-        train, held = every_fifth(select(pictures, ""))
+    splits = {p.split.strip().lower() for p in pictures}
+    train, held = select(pictures, "train") or select(pictures, ""), select(pictures, "val")
+    if len(splits) == 1 and not splits.pop().startswith("test"):
+        train = pictures
+        held = []
+    if not held:
+        train, held = every_fifth(train)
     for part, name in ((train, "training"), (held, "validation")):
-        if len({p.label for p in part}) < 2:
+        present = sum(p.label == 1 for p in part)
+        if not 0 < present < len(part):
             raise DataError(
-                f"{options.data}: the {name} part needs pictures of both classes, at least five of each; "
-                "a column `split` (train, val, test) overrides the choice"
+                f"{options.data}: {present} pictures with the wanted class and {len(part) - present} without "
+                f"to be the {name} part; at least five of each are needed, or your own choice in a column "
+                "`split` (train, val, test)"
             )
     return train, held
 

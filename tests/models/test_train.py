@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 pytest.importorskip("torch", reason="training is an extra: pip install 'framekeep[train]'")
 
 import torch
-from framekeep_models import nets
+from framekeep_models import nets, train_loop
 from framekeep_models.cli import main
 from framekeep_models.data import DataError, Picture
 from framekeep_models.data_crops import Pool
@@ -21,7 +21,7 @@ from framekeep_models.train import doubt, train
 from framekeep_models.train_export import int8_scores
 from framekeep_models.train_judge import many_looks, threshold_of
 from framekeep_models.train_loop import seed_all, targets
-from framekeep_models.train_options import Options
+from framekeep_models.train_options import FitConfig, Options
 from framekeep_models.train_ship_teacher import FIT, opinion, taught, teacher_net
 from framekeep_models.train_tasks import recipe_for
 from framekeep_models.train_warm import resized, with_batch_norm, without_constants
@@ -97,7 +97,7 @@ def test_a_model_of_too_few_steps_is_not_handed_over_in_silence(
 
 def test_one_class_alone_is_refused(tmp_path: Path) -> None:
     draw(np.random.default_rng(1), True).save((tmp_path / "disc").mkdir() or tmp_path / "disc/a.png")
-    with pytest.raises(DataError, match="needs pictures of both classes"):
+    with pytest.raises(DataError, match="1 pictures with the wanted class and 0 without"):
         recipe_for("classifier", Options(data=tmp_path, positive="disc"))
 
 
@@ -110,6 +110,7 @@ def test_one_class_alone_is_refused(tmp_path: Path) -> None:
         (["--threads", "0"], "--threads 0: choose one from 1"),
         (["--seed", "-1"], "--seed -1: choose one from 0"),
         (["--out", "PICTURES/disc/000.png"], "000.png: is a file; --out names a folder"),
+        (["--out", "PICTURES/disc/000.png/out"], "000.png/out: Not a directory"),
         (["--start", "a.tflite"], "--start is read by person_grid, ship_grid, shelf_fill; classifier would"),
         (
             ["--teachers", "a"],
@@ -127,6 +128,40 @@ def test_wishes_that_cannot_be_met_are_refused_at_once(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_pictures_without_a_split_of_their_own_are_held_back_from_those_to_learn_from(tmp_path: Path) -> None:
+    rows = [f"{k}.png,{k % 2},{'test' if k >= 20 else 'Train'}" for k in range(24)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label,split", *rows]))
+    recipe = recipe_for("classifier", Options(data=tmp_path))
+    learned = {int(p.path.stem) for p in recipe.pictures(Options(data=tmp_path))}
+    held = {int(p.path.stem) for p in recipe.validation(Options(data=tmp_path))}
+    assert (len(held), len(learned), learned & held, learned | held) == (4, 16, set(), set(range(20)))
+
+
+def test_coco_pictures_teach_a_classifier_too(tmp_path: Path) -> None:
+    coco = {
+        "images": [{"id": k, "file_name": f"{k}.png", "width": 10, "height": 10} for k in range(20)],
+        "annotations": [{"image_id": k, "category_id": 4, "bbox": [0, 0, 5, 5]} for k in range(10)],
+        "categories": [{"id": 3, "name": "apple"}, {"id": 4, "name": "carton"}],
+    }
+    (tmp_path / "annotations_train.json").write_text(json.dumps(coco))
+    options = Options(data=tmp_path / "annotations_train.json", positive="carton")
+    recipe = recipe_for("classifier", options)
+    assert sorted(p.label for p in recipe.pictures(options)) == [0] * 8 + [1] * 8
+    assert sorted(p.label for p in recipe.validation(options)) == [0, 0, 1, 1]
+
+
+def test_fewer_crops_than_a_batch_are_learned_from_all_the_same() -> None:
+    net = nets.chain(nets.TOY_32)
+    before = net[-1].weight.detach().clone()
+    pool = Pool(
+        np.zeros((8, 32, 32, 3), np.uint8), np.arange(8, dtype=np.int8) % 2, np.full(8, np.nan, np.float32)
+    )
+    losses: list[float] = []
+    train_loop.fit(net, pool, FitConfig(epochs=2), lambda _epoch, loss, _kept: losses.append(loss))
+    assert np.isfinite(losses).all()
+    assert not torch.equal(net[-1].weight, before)
 
 
 def test_targets_blend_boxes_and_teachers() -> None:
