@@ -30,6 +30,7 @@ from framekeep_ground.sheet import Audited, Card, sheet
 TOOL = "fk-ground decode"
 GAP_COLUMNS = ("kind", "apid", "frame_id", "first", "last", "count")
 STATUS_COLUMNS = ("status", "file", "received", "shown")
+RECORDING = "live.bin"
 TABLES_EVERY = 20.0  # seconds between the tables of a live source
 TIMEOUT_MAX = 1e6  # seconds; more is no silence that anybody waits for
 PROGRESS_FROM = 8 << 20  # bytes; smaller inputs are done before a bar can be read
@@ -46,9 +47,12 @@ others, the rest grey), thumbnails/ID.png (of the frames that the mission's audi
 chose, kept or not), decisions.csv, frames.csv, reports.csv (what became of each
 telecommand), gaps.csv, summary.json and index.html. Several passes can be given at
 once; what one missed another may have, and index.html shows what the last one repaired.
-Ctrl-C ends a live source and writes the tables of what came so far. The sequence
-counts in gaps.csv go on past 16383, so that a range never wraps. With --sent, frames that
-the camera says it no longer has are not listed to be asked for again.
+Ctrl-C ends a live source and writes the tables of what came so far. What comes from a
+socket or line is added to OUT/live.bin, which is read first when OUT is used for one
+again: the passes of several days come together. Other pictures that an earlier run
+wrote to OUT are removed. The sequence counts in gaps.csv go on past 16383, so that a
+range never wraps. With --sent, frames that the camera says it no longer has are not
+listed to be asked for again.
 """
 
 
@@ -424,9 +428,12 @@ def run(options: argparse.Namespace) -> int:
         sources.check(name)
     sent = [packet for path in options.sent for packet in telecommands(path)]
     with _progress(options.source) as shown:
-        source = " ".join(options.source)
-        every = TABLES_EVERY if any(map(sources.is_live, options.source)) else None
-        *earlier, last = (shown(sources.pieces(name, options.timeout)) for name in options.source)
+        recording = options.out / RECORDING
+        once = any(map(sources.comes_once, options.source))
+        names = [str(recording)] * (once and recording.is_file()) + options.source
+        source = " ".join(names)
+        every = TABLES_EVERY if any(map(sources.is_live, names)) else None
+        *earlier, last = (shown(_pieces(name, options.timeout, recording)) for name in names)
         first, newest = (chain.from_iterable(earlier), last) if earlier else (last, None)
         summary = decode(first, options.out, source, every, newest, sent=sent)
     if summary is None:
@@ -434,6 +441,12 @@ def run(options: argparse.Namespace) -> int:
         return 1
     print(json.dumps(summary) if options.json else report(summary, options.out))
     return 0
+
+
+def _pieces(name: str, timeout: float | None, recording: Path) -> Iterator[bytes]:
+    """What comes from a source; what does not come again is recorded."""
+    pieces = sources.pieces(name, timeout)
+    return sources.kept(pieces, recording) if sources.comes_once(name) else pieces
 
 
 @contextlib.contextmanager

@@ -21,7 +21,22 @@ LIVE = ("udp", "tcp", "serial")
 
 def is_live(source: str) -> bool:
     """Whether `source` may go on for ever."""
-    return source == "-" or _is_stream(source) or source.partition("://")[0].lower() in LIVE
+    return source == "-" or comes_once(source) or _is_stream(source)
+
+
+def comes_once(source: str) -> bool:
+    """Whether what `source` gives cannot be had again."""
+    return source.partition("://")[0].lower() in LIVE
+
+
+def kept(pieces: Iterator[bytes], path: Path) -> Iterator[bytes]:
+    """The same pieces, each appended to a file before it is handed on."""
+    for piece in pieces:
+        if piece:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(piece)
+        yield piece
 
 
 def _is_stream(source: str) -> bool:
@@ -56,7 +71,7 @@ def pieces(source: str, timeout: float | None = None) -> Iterator[bytes]:
 
 
 def _read_ahead(found: Iterator[bytes]) -> Iterator[bytes]:
-    """The pieces of `found`, taken by a thread as they come and handed on all that wait at once.
+    """The pieces of `found`, taken by a thread from now on as they come; all that wait are handed on at once.
 
     Nothing holds back who sends datagrams or bytes on a line: what is not read while tables are written is
     lost when the kernel's small buffer is full.
@@ -72,8 +87,12 @@ def _read_ahead(found: Iterator[bytes]) -> Iterator[bytes]:
             waiting.put(error)
 
     threading.Thread(target=read, daemon=True).start()
+    return _waiting(waiting)
+
+
+def _waiting(pieces: "queue.SimpleQueue[bytes | Exception | None]") -> Iterator[bytes]:
     while True:
-        taken = [waiting.get(), *(waiting.get() for _ in range(waiting.qsize()))]
+        taken = [pieces.get(), *(pieces.get() for _ in range(pieces.qsize()))]
         yield b"".join(piece for piece in taken if isinstance(piece, bytes))
         if isinstance(taken[-1], Exception):
             raise taken[-1]

@@ -495,6 +495,31 @@ def test_a_serial_line_until_silence(tmp_path: Path) -> None:
     assert {int(p.stem): p.read_bytes() for p in (tmp_path / "out/frames").iterdir()} == sent().pictures
 
 
+def test_live_passes_of_two_days_come_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packets, out = sent().packets, tmp_path / "out"
+    half = next(n for n, p in enumerate(packets) if p[8] == 3) + 12
+    for day in (packets[:half], packets[half:]):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def send(listener: socket.socket = server, data: bytes = b"".join(day)) -> None:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.sendall(data)
+
+            thread = threading.Thread(target=send)
+            thread.start()
+            line = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+            assert main(["decode", line, "--timeout", "20", "--out", str(out), "--json"]) == 0
+            thread.join()
+    summary = json.loads(capsys.readouterr().out.splitlines()[1])
+    assert {int(p.stem): p.read_bytes() for p in (out / "frames").iterdir()} == sent().pictures
+    assert len(table(out / "decisions.csv")) == len(sent().records)
+    assert summary["newest"] == {"repaired": 1, "new": 2}
+    assert (out / "live.bin").read_bytes() == b"".join(packets)
+    assert main(["decode", str(out / "live.bin"), "--out", str(tmp_path / "again"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == summary["frames"]
+
+
 def test_datagrams_that_come_while_nobody_asks_are_not_lost() -> None:
     port = free_port(socket.SOCK_DGRAM)
     pieces = sources.pieces(f"udp://127.0.0.1:{port}", 3)
