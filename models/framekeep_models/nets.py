@@ -7,7 +7,7 @@ KiB."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -43,7 +43,9 @@ TOY_32 = ChainConfig(side=32, first=8, blocks=((16, 2), (24, 2)))
 
 
 def own_config(side: int) -> ChainConfig:
-    """A chain for a user's own pictures: the person network's, for any side from 48 up."""
+    """A chain for a user's own pictures: the person network's, or below a side of 48 the toy's."""
+    if side < 48:
+        return replace(TOY_32, side=side)
     return ChainConfig(
         side=side, first=8, blocks=((24, 2), (32, 1), (48, 2), (48, 1), (96, 2), (96, 1), (128, 2))
     )

@@ -210,7 +210,7 @@ def classifier_recipe(options: Options) -> Recipe:
         side=options.side,
         pictures=lambda _: train,
         pool=lambda o, rng: make_pool([Draw(p, crops, 0.8) for p in train], o.side, rng),
-        net=lambda o, _pool: nets.chain(nets.TOY_32 if o.side < 64 else nets.own_config(o.side)),
+        net=lambda o, _pool: nets.chain(nets.own_config(o.side)),
         validation=lambda _: held,
         fit=FitConfig(epochs=15),
         limits="Trained on one user's pictures; judge it on pictures from another day and place.",

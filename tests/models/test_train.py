@@ -152,6 +152,29 @@ def test_coco_pictures_teach_a_classifier_too(tmp_path: Path) -> None:
     assert sorted(p.label for p in recipe.validation(options)) == [0, 0, 1, 1]
 
 
+@pytest.mark.parametrize("side", [24, 31, 32, 33, 47, 48, 57, 63, 64, 97, 320])
+def test_a_network_of_any_side_that_may_be_wished_sees_the_whole_picture(side: int, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *(f"{k}.png,{k % 2}" for k in range(20))]))
+    options = Options(data=tmp_path, side=side)
+    nothing = Pool(np.zeros((0, side, side, 3), np.uint8), np.zeros(0, np.int8), np.zeros(0, np.float32))
+    torch.manual_seed(1)
+    net = recipe_for("classifier", options).net(options, nothing)
+    image = torch.rand(1, 3, side, side, requires_grad=True)
+    logits = net.eval()(image)
+    assert logits.shape == (1, 2)
+    logits[0, 1].backward()
+    assert image.grad is not None
+    seen = image.grad[0].abs().sum(0)
+    third = side // 3
+    for corner in (
+        seen[:third, :third],
+        seen[:third, -third:],
+        seen[-third:, :third],
+        seen[-third:, -third:],
+    ):
+        assert corner.max() > 0
+
+
 def test_fewer_crops_than_a_batch_are_learned_from_all_the_same() -> None:
     net = nets.chain(nets.TOY_32)
     before = net[-1].weight.detach().clone()
