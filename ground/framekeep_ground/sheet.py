@@ -235,9 +235,9 @@ def _pair(card: Card) -> str:
 
 
 def _linked(card: Card, side: int) -> str:
-    """The picture as it is now, a link to its file."""
+    """The picture as it is now, a link to its file if it has one: of an id's pictures the best has."""
     try:
-        data = card.path.read_bytes() if card.path is not None else None
+        data = card.path.read_bytes() if card.path is not None else card.judged.data
     except OSError:
         data = None
     picture = _picture(data, _hatched(card.judged) + _box(card), "nothing came", not card.whole, side)

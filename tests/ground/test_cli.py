@@ -286,6 +286,23 @@ def test_a_picture_announced_as_nothing_wide_is_shown_without_its_box(tmp_path: 
     assert "class=box" not in (tmp_path / "out/index.html").read_text()
 
 
+def test_the_page_shows_a_part_of_a_picture_whose_id_another_has_too(tmp_path: Path) -> None:
+    one, two = Source(), Source()
+    one.add(5, picture(1))
+    two.add(5, picture(2, size=(48, 32)))
+    packets = [*Downlink(one, 60).all(), *list(Downlink(two, 60).all())[:-1]]
+    (tmp_path / "x.bin").write_bytes(b"".join(packets))
+    assert main(["decode", str(tmp_path / "x.bin"), "--out", str(tmp_path / "out")]) == 0
+    rows = table(tmp_path / "out/frames.csv")
+    assert sorted((row["status"], row["file"]) for row in rows) == [
+        ("complete", "frames/5.jpg"),
+        ("partial", ""),
+    ]
+    page = (tmp_path / "out/index.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 2 and "nothing came" not in page
+    assert page.count("href=") == 1
+
+
 # --- Bad input ------------------------------------------------------------------------------------
 
 
