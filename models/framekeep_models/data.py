@@ -24,6 +24,7 @@ Box = tuple[float, float, float, float]  # x, y, width, height as fractions of t
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".gif", ".webp", ".tif", ".tiff"}
 )
+TABLES = (".csv", ".json")
 POSITIVE_NAMES = frozenset({"1", "true", "yes", "person", "ship", "positive"})
 NEGATIONS = ("no_", "no-", "not_", "not-", "non_", "non-")
 NEGATIVE_NAMES = frozenset({"0", "false", "no", "negative", "none", "background"})
@@ -77,6 +78,8 @@ def read_folder(root: Path, positive: str | None = None) -> list[Picture]:
     """Class subfolders are the labels; no splits. Hidden files and folders are none of it."""
     pictures = []
     classes = sorted(d.name for d in root.iterdir() if d.is_dir() and not d.name.startswith("."))
+    if classes == ["images"] and (beside := sorted(p.name for p in root.iterdir() if p.suffix in TABLES)):
+        raise DataError(f"{root}: its pictures have no class folders; give a table: {', '.join(beside)}")
     for name in classes:
         label = label_of(name, positive, classes)
         pictures += [

@@ -36,10 +36,10 @@ class FlightModel:
             raise DataError(f"{path}: its input is no picture; eval judges models of pictures")
         if classes == 0:
             raise DataError(f"{path}: declares no class to score; compile it with labels")
-        named = [label.strip().lower() for label in self.model.labels]
         word = (wanted or "").strip().lower()
-        usual = named.index(word) if word in named else classes - 1
-        self.guessed = classes > 2 and class_index is None and word not in named  # which class is meant
+        named = [k for k, label in enumerate(self.model.labels) if word and label.strip().lower() == word]
+        usual = named[0] if named else classes - 1
+        self.guessed = classes > 2 and class_index is None and not named  # which class is meant
         self.class_index = usual if class_index is None else class_index
         if not 0 <= self.class_index < classes:
             raise DataError(f"{path}: has classes 0..{classes - 1}; class {class_index} is none of them")

@@ -124,6 +124,14 @@ def test_the_class_that_is_judged_is_the_one_asked_for(
     assert json.loads(capsys.readouterr().out)["auc"] < 0.1
 
 
+def test_a_model_that_names_no_class_is_judged_by_its_last(tmp_path: Path) -> None:
+    for labels in ((), ("", "")):
+        model = tmp_path / "unnamed.tflite"
+        model.write_bytes(Net().conv(8, stride=4).classifier(2).build(labels=labels))
+        for wanted in (None, "", "ship"):
+            assert FlightModel(model, wanted=wanted).class_index == 1
+
+
 def test_a_model_of_many_classes_says_which_one_is_judged(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -144,6 +144,14 @@ def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
     assert [(p.path.name, p.label) for p in read_pictures(tmp_path)] == [("a.png", 1), ("b.png", 0)]
 
 
+def test_a_folder_of_a_table_and_its_pictures_asks_for_the_table(tmp_path: Path) -> None:
+    picture(tmp_path / "images/a.png", (1, 2, 3))
+    (tmp_path / "annotations.json").write_text("{}")
+    for positive in (None, "images"):
+        with pytest.raises(DataError, match=r"give a table: annotations\.json"):
+            read_pictures(tmp_path, positive)
+
+
 def test_bad_tables_say_which_file(tmp_path: Path) -> None:
     bad = tmp_path / "labels.csv"
     bad.write_text("name,class\n")
