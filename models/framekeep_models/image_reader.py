@@ -89,10 +89,13 @@ def _layer(data: bytes, at: int) -> Layer:
     fields.pop("op")
     inputs = tuple(t for t in (op.input, op.input2) if t != FKM_NONE)
     weights = 0
-    if kind in (Kind.CONV, Kind.DEPTHWISE):
+    if kind in (Kind.CONV, Kind.DEPTHWISE, Kind.TRANSPOSE_CONV):
         weights = fields["kernel_h"] * fields["kernel_w"] * fields["out_c"]
-        weights *= fields["in_c"] if kind == Kind.CONV else 1
-    macs = weights * fields.get("out_h", 0) * fields.get("out_w", 0)
+        weights *= 1 if kind == Kind.DEPTHWISE else fields["in_c"]
+    side = (
+        "in" if kind == Kind.TRANSPOSE_CONV else "out"
+    )  # each value there meets every weight of its channel
+    macs = weights * fields.get(f"{side}_h", 0) * fields.get(f"{side}_w", 0)
     return Layer(kind, inputs, op.output, fields, macs, weights)
 
 

@@ -32,6 +32,23 @@ def test_compile_writes_an_image_and_one_json_object(tflite: Path, tmp_path: Pat
     assert report["classes"] == ["none", "person"]
 
 
+def test_info_counts_a_transposed_convolution(tmp_path: Path, capsys) -> None:
+    """ship_grid ends in one of 2x2 weights, stride 2, that makes 48x48x1 of 24x24x48."""
+    out = tmp_path / "ship_grid.fkm"
+    model = Path(__file__).resolve().parents[2] / "models/trained/ship_grid.tflite"
+    assert main(["compile", str(model), "-o", str(out), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert main(["info", str(out), "--json"]) == 0
+    info = json.loads(capsys.readouterr().out)
+    last = info["layers"][-1]
+    assert (last["kind"], last["weight_bytes"], last["macs"]) == (
+        "TRANSPOSE_CONV",
+        2 * 2 * 48,
+        24 * 24 * 2 * 2 * 48,
+    )
+    assert (info["weight_bytes"], info["macs"]) == (report["weight_bytes"], report["macs"])
+
+
 def test_info_tells_the_layers_and_draws_the_arena(tflite: Path, tmp_path: Path, capsys) -> None:
     out, plot = tmp_path / "net.fkm", tmp_path / "arena.png"
     assert main(["compile", str(tflite), "-o", str(out), "--keep-dead"]) == 0
