@@ -13,7 +13,7 @@ from framekeep_onboard.imaging import Fit, Frame, PixelFormat, crop_for, scale
 
 from framekeep_models.compile import compile_model
 from framekeep_models.data import DataError
-from framekeep_models.data_crops import U8
+from framekeep_models.data_crops import U8, shrink
 from framekeep_models.evaluate_metrics import Floats
 from framekeep_models.program import ModelError
 from framekeep_models.tflite_model import ModelFileError
@@ -74,8 +74,8 @@ class FlightModel:
         return head
 
     def look(self, image: U8) -> None:
-        """Runs the model on an RGB picture of any size."""
-        pixels = np.ascontiguousarray(image)
+        """Runs the model on an RGB picture of any size; one larger than a frame is binned to one."""
+        pixels = np.ascontiguousarray(binned(image))
         height, width = pixels.shape[:2]
         frame = Frame(pixels, width, height, PixelFormat.RGB888)
         model = self.model
@@ -97,6 +97,13 @@ class FlightModel:
         values = np.frombuffer(ffi.buffer(head.values, rows * columns), np.int8).reshape(rows, columns)
         table = np.frombuffer(ffi.buffer(head.table, 256), np.uint8)
         return table[values.astype(np.int64) + 128].astype(np.float64)
+
+
+def binned(image: U8) -> U8:
+    """A picture that no frame can hold, both sides divided by the least whole number that makes it one."""
+    height, width = image.shape[:2]
+    factor = -(-max(height, width) // int(lib.FK_FRAME_SIDE_MAX))
+    return image if factor == 1 else shrink(image, -(-width // factor), -(-height // factor))
 
 
 def read_image(path: Path) -> bytes:

@@ -5,6 +5,7 @@ import os
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import skimage.data
 from framekeep_models.cli import main
@@ -122,6 +123,15 @@ def test_the_class_that_is_judged_is_the_one_asked_for(
     assert found["auc"] > 0.9
     assert main([*common, "--class-index", "1"]) == 0
     assert json.loads(capsys.readouterr().out)["auc"] < 0.1
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 4096), (4096, 64)])
+def test_a_picture_larger_than_a_frame_is_scored_as_its_pixels_in_twos(height: int, width: int) -> None:
+    model = FlightModel(PERSON)
+    image = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((width, height)))
+    twice = image.repeat(2, axis=0).repeat(2, axis=1)
+    assert model.score(twice) == model.score(image)
+    assert 0 <= model.score(np.zeros((1, 70_000, 3), np.uint8)) <= 255
 
 
 def test_a_model_that_names_no_class_is_judged_by_its_last(tmp_path: Path) -> None:
