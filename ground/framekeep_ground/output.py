@@ -14,19 +14,27 @@ from framekeep_ground.errors import UserError
 
 @contextlib.contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """A file beside `path` that takes its place when all is written, and vanishes when not."""
+    """A file beside `path` that takes its place when all is written, and vanishes when not.
+
+    What is no file, such as a pipe or a serial line, is written to; a link stays and its file is replaced.
+    """
     text: dict[str, Any] = {}
     if "b" not in mode:  # a name that is no text is written as it is printed
         text = {"encoding": "utf-8", "newline": "", "errors": "backslashreplace"}
     temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open(mode, **text) as file:
+                yield file
+            return
+        place = Path(os.path.realpath(path)) if path.is_symlink() else path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
         temporary = Path(name)
         with os.fdopen(handle, mode, **text) as file:
             yield file
         temporary.chmod(0o644)
-        temporary.replace(path)
+        temporary.replace(place)
         temporary = None
     except OSError as error:
         hint = "make room or name another place"
