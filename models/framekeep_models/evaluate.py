@@ -189,7 +189,7 @@ def print_scenes(name: str, found: dict[str, Any]) -> None:
     print(f"{name} on {found['n']} pictures, {found['boxes']} boxes, threshold {found['threshold']:.0f}")
     for key in ("average_precision", "recall", "precision", "spearman"):
         print(f"  {key:18s} {figure(found[key]):5s}   95 %: {interval(found[f'{key}_ci95'])}")
-    print(f"  F1 {found['f1']:.3f}, {found['false_alarms_per_scene']:.2f} false alarms a picture")
+    print(f"  F1 {figure(found['f1'])}, {found['false_alarms_per_scene']:.2f} false alarms a picture")
     for size, row in found["recall_by_size"].items():
         print(f"  {size}: {row['boxes']} boxes, {figure(row['recall'])} found")
 

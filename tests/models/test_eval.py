@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -132,6 +134,21 @@ def test_a_picture_larger_than_a_frame_is_scored_as_its_pixels_in_twos(height: i
     twice = image.repeat(2, axis=0).repeat(2, axis=1)
     assert model.score(twice) == model.score(image)
     assert 0 <= model.score(np.zeros((1, 70_000, 3), np.uint8)) <= 255
+
+
+def test_a_picture_smaller_than_the_peers_window_shows_it_nothing(tmp_path: Path) -> None:
+    """In a process of its own: OpenCV 4's HOG crashes there. Without boxes and alarms F1 has no value."""
+    noise = np.random.default_rng(1).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    pictures = [{"id": 1, "file_name": "a.png", "width": 96, "height": 96}]
+    categories = [{"id": 1, "name": "person"}]
+    data = tmp_path / "a.json"
+    data.write_text(json.dumps({"images": pictures, "annotations": [], "categories": categories}))
+    command = [sys.executable, "-m", "framekeep_models.cli", "eval", str(PERSON.with_stem("person_grid"))]
+    options = ["--data", str(data), "--peer", "hog", "--threshold", "255"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+    assert done.stdout.count("  F1 -, 0.00 false alarms a picture\n") == 2
+    assert "nan" not in done.stdout
 
 
 def test_a_model_that_names_no_class_is_judged_by_its_last(tmp_path: Path) -> None:
