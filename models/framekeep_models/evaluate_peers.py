@@ -11,7 +11,6 @@ from framekeep_models.data import Picture
 from framekeep_models.data_crops import read_rgb
 from framekeep_models.evaluate_scenes import Look
 
-
 PADDING = 8  # pixels on every side
 
 
