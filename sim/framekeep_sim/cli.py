@@ -60,6 +60,26 @@ decisions, the flash and the downlink. Exit status 1 where one differs.""",
         """example:
   fk-sim parity demo --mission missions/security.toml --limit 24""",
     ),
+    "session": (
+        "framekeep_sim.session",
+        "record a flight, for a board of your own to play",
+        """Records a dataset as the events that a board plays: its camera's frame buffers, the passes of the
+link, telecommands. S/ then holds session.bin, model.fkm, flash.bin (erased; the board changes it) and
+what the host made of the same: host_records.bin, host_flash.bin, host_downlink.bin. The board is to leave
+records.bin, flash.bin and downlink.bin beside them; docs/PORTING.md says how.""",
+        """example:
+  fk-sim session demo --mission missions/security.toml --limit 24 --out S
+  ... the board plays S/session.bin ...
+  fk-sim compare S""",
+    ),
+    "compare": (
+        "framekeep_sim.compare",
+        "what a board made of a session, beside the host's",
+        """Compares what a board left of a session with what the host made of it, byte for byte, and names the
+first frame, flash address and packet where they part. Exit status 1 where they do.""",
+        """example:
+  fk-sim compare S""",
+    ),
     "policy": (
         "framekeep_sim.policy",
         "a mission compiled, to be uploaded",

@@ -9,7 +9,17 @@ from pathlib import Path
 from framekeep_sim.errors import UserError
 
 SUMMARY = "summary.json"
-FILES = frozenset({SUMMARY, "decisions.csv", "flash.bin", "downlink.bin", "report.html"})  # what a run holds
+SESSION = "session.bin"
+
+
+def host_part(name: str) -> str:
+    """The file of a session's folder that holds what the host made of `name`: records, flash or downlink."""
+    return f"host_{name}.bin"
+
+
+# what runs and sessions hold
+FILES = frozenset({SUMMARY, "decisions.csv", "flash.bin", "downlink.bin", "report.html"})
+FILES |= {SESSION, "model.fkm", "records.bin", *map(host_part, ("records", "flash", "downlink"))}
 
 
 @contextmanager

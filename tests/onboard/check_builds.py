@@ -31,6 +31,8 @@ CROSS = {
     "cortex-m55": ["-mcpu=cortex-m55+nofp", "-mfloat-abi=hard", "-O2"],
 }
 
+PORTABLE = ("host", "images", "linux", "session")  # boards that any compiler takes
+
 # All that flight objects may want from outside: moving bytes, and 64-bit integer arithmetic.
 LIBRARY = re.compile(
     r"mem(cpy|move|set|cmp)|strlen|__aeabi_(mem\w+|u?ldivmod|u?idivmod|u?idiv|lmul|llsl|llsr|lasr|u?lcmp)|fk_\w+"
@@ -51,7 +53,9 @@ class Tree:
 
     @property
     def host(self) -> list[Path]:
-        return [p for b in ("host", "session") for p in sorted((self.onboard / "boards" / b).glob("*.c"))]
+        return [
+            path for folder in PORTABLE for path in sorted((self.onboard / "boards" / folder).glob("*.c"))
+        ]
 
     @property
     def headers(self) -> list[Path]:
@@ -61,7 +65,8 @@ class Tree:
 
     @property
     def includes(self) -> list[str]:
-        return [f"-I{self.onboard / p}" for p in ("include", "src", "boards/host", "boards/session")]
+        boards = (f"boards/{folder}" for folder in PORTABLE)
+        return [f"-I{self.onboard / part}" for part in ("include", "src", *boards)]
 
 
 def compile_one(command: list[str]) -> str:

@@ -12,7 +12,7 @@ from framekeep_onboard.imaging import U8, Frame, JpegMode
 
 IMAGE = "imaging"
 
-# job.bin of onboard/boards/qemu/imaging.c
+# job.bin of onboard/boards/images/imaging.c
 _JOB = struct.Struct("<8I")
 _JPEG, _SCALE, _SCREEN = 0, 1, 2
 

@@ -71,21 +71,27 @@ def _run(  # noqa: PLR0917
     extra: int = 0,
 ) -> tuple[Int8Array, list[Counts]]:
     """What the target wrote, a row for each input: `extra` bytes, then the outputs."""
-    shapes = Model(image).output_shapes
-    if len(shapes) > _OUTPUTS_MAX:
-        raise ValueError(f"a model of {len(shapes)} outputs; the emulated boards return {_OUTPUTS_MAX}")
-    sizes = [int(np.prod(shape)) for shape in shapes]
+    sizes = [int(np.prod(shape)) for shape in Model(image).output_shapes]
     elf = firmware.image(target, IMAGE)
     with tempfile.TemporaryDirectory(prefix="framekeep-") as name:
         folder = Path(name)
-        model = folder / "model.fkm"
-        model.write_bytes(image)
-        padding = [0] * (_OUTPUTS_MAX - len(sizes))
-        job = _JOB.pack(len(image), len(inputs), inputs[0].size, mode, *sizes, *padding)
-        (folder / "job.bin").write_bytes(job)
-        (folder / "input.bin").write_bytes(b"".join(x.astype(np.int8).tobytes() for x in inputs))
+        model = write_job(folder, image, inputs, mode)
         marks = [count.BEGIN, count.END]
         board = firmware.BOARDS[target]
         done = count.run(elf, board, folder, marks=marks, model=model, timeout=timeout)
         values = np.frombuffer((folder / "output.bin").read_bytes(), np.int8)
     return values.reshape(len(inputs), extra + sum(sizes)), done.between()
+
+
+def write_job(folder: Path, image: bytes, inputs: Sequence[Int8Array], mode: int = _WHOLE) -> Path:
+    """What the network image reads (onboard/boards/images/network.c); returns where the model lies."""
+    sizes = [int(np.prod(shape)) for shape in Model(image).output_shapes]
+    if len(sizes) > _OUTPUTS_MAX:
+        raise ValueError(f"a model of {len(sizes)} outputs; the image returns {_OUTPUTS_MAX}")
+    model = folder / "model.fkm"
+    model.write_bytes(image)
+    padding = [0] * (_OUTPUTS_MAX - len(sizes))
+    job = _JOB.pack(len(image), len(inputs), inputs[0].size, mode, *sizes, *padding)
+    (folder / "job.bin").write_bytes(job)
+    (folder / "input.bin").write_bytes(b"".join(x.astype(np.int8).tobytes() for x in inputs))
+    return model

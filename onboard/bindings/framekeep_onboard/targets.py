@@ -92,7 +92,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="framekeep-") as name:
         folder = Path(name)
         with (folder / "session.bin").open("wb") as stream:
-            _write_session(stream, policy, model.stat().st_size, events, setup)
+            write_session(stream, policy, model.stat().st_size, events, setup)
         (folder / "flash.bin").write_bytes(flash if flash is not None else b"\xff" * setup.size)
         with _listening(folder / "records.bin", heard):
             done = count.run(elf, firmware.BOARDS[target], folder, marks=marks, model=model, timeout=timeout)
@@ -137,9 +137,10 @@ def _listening(path: Path, heard: Callable[[bytes], None] | None) -> Iterator[No
         thread.join()
 
 
-def _write_session(
+def write_session(
     stream: BinaryIO, policy: bytes, model_size: int, events: Iterable[Event], setup: FlashSetup
 ) -> None:
+    """The events as the stream that the flight image plays: onboard/boards/session/session.h."""
     stream.write(
         _SETUP.pack(
             _MAGIC,
@@ -167,3 +168,17 @@ def _write_session(
         else:
             stream.write(_EVENT.pack(_PASS, event.budget, 0, 0))
     stream.write(_EVENT.pack(_END, 0, 0, 0))
+
+
+class SessionError(ValueError):
+    """Bytes that are no session."""
+
+
+def session_setup(stream: BinaryIO) -> FlashSetup:
+    """The flash that a session was recorded for, from its first bytes."""
+    head = stream.read(_SETUP.size)
+    if len(head) < _SETUP.size or not head.startswith(_MAGIC):
+        raise SessionError("not a session")
+    fields = _SETUP.unpack(head)
+    _, _, _, slots, segment_size, segment_count, unit, spread, profile, log, spare, fill = fields
+    return FlashSetup(segment_size, segment_count, unit, slots, log, profile, spare, fill, spread)

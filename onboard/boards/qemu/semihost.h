@@ -1,33 +1,8 @@
-/* The host's files, from inside the emulated core (Arm semihosting).
- *
- * A dozen lines instead of a C library's system layer: the image holds no
- * printf, no heap and no hidden buffer. */
+/* The files and the console of the computer, from inside an emulated core (Arm semihosting). */
 #ifndef FK_SEMIHOST_H
 #define FK_SEMIHOST_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-enum {
-    FK_HOST_READ   = 1, /* "rb":  must exist                  */
-    FK_HOST_UPDATE = 3, /* "r+b": must exist, read and write  */
-    FK_HOST_WRITE  = 5  /* "wb":  made anew                   */
-};
-
-/* Opens `name`, relative to the emulator's working directory. Returns a handle, or FK_ERR_IO. */
-int fk_host_open(const char *name, int mode);
-
-/* Reads up to `size` bytes. Returns how many came (fewer only at the end), or FK_ERR_IO. */
-int fk_host_read(int handle, uint8_t *out, size_t size);
-
-/* Writes all `size` bytes. Returns 0 or FK_ERR_IO. */
-int fk_host_write(int handle, const uint8_t *data, size_t size);
-
-/* Moves to `offset` bytes from the start. Returns 0 or FK_ERR_IO. */
-int fk_host_seek(int handle, uint32_t offset);
-
-/* Writes to the emulator's console. */
-void fk_host_print(const char *text);
+#include "host_files.h"
 
 /* Ends the emulator with exit status `status`. */
 _Noreturn void fk_host_exit(int status);

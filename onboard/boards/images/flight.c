@@ -1,17 +1,13 @@
-/* The whole flight code on an emulated board.
+/* The whole flight code.
  *
- * Files, all in the emulator's working directory: session.bin is played (see
- * session.h), flash.bin is the flash, changed in place; records.bin and
- * downlink.bin are written. The model lies where the linker script has it. */
+ * Files, all in the working directory: session.bin is played (see session.h),
+ * flash.bin is the flash, changed in place; records.bin and downlink.bin are
+ * written. The model lies where the board has it. */
 #include "fk/err.h"
 #include "flash_file.h"
-#include "marks.h"
-#include "semihost.h"
+#include "host_files.h"
+#include "memory.h"
 #include "session.h"
-
-extern const uint8_t fk_model_image[];
-extern const uint8_t fk_model_room[]; /* its address is a size */
-extern uint8_t fk_work_free[], fk_work_end[], fk_ram_free[], fk_ram_end[];
 
 enum { EXIT_SESSION = 64 }; /* below it: minus the error of the session */
 
@@ -44,18 +40,19 @@ int main(void)
         .records = fk_host_open("records.bin", FK_HOST_WRITE),
         .packets = fk_host_open("downlink.bin", FK_HOST_WRITE),
     };
-    fk_flash flash;
+    fk_flash flash = {0}; /* no banks: the segments are of one size */
     fk_flash_file file = {.handle = fk_host_open("flash.bin", FK_HOST_UPDATE), .geometry = &flash};
     const fk_session_port port = {&open, read_events, write_record, write_packet};
+    const fk_board_memory memory = fk_board_lends();
     const fk_session_board board = {
         .port = &port,
-        .model = fk_model_image,
-        .model_room = (size_t)fk_model_room,
+        .model = memory.model,
+        .model_room = memory.model_room,
         .flash = &flash,
-        .work = fk_work_free,
-        .work_size = (size_t)(fk_work_end - fk_work_free),
-        .index = fk_ram_free,
-        .index_size = (size_t)(fk_ram_end - fk_ram_free),
+        .work = memory.work,
+        .work_size = memory.work_size,
+        .index = memory.index,
+        .index_size = memory.index_size,
     };
 
     fk_flash_file_port(&flash, &file);

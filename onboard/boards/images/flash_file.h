@@ -1,4 +1,4 @@
-/* A NOR region kept in a file of the host: the flash port of the emulated boards.
+/* A NOR region kept in a file: the flash port of the images.
  *
  * As strict as a chip and as the host's emulator: a program that would need a
  * 0 turned back into 1, an unaligned one, or one beyond the region fails with

@@ -8,10 +8,9 @@
 #include "fk/camera.h"
 #include "fk/codec.h"
 #include "fk/screen.h"
+#include "host_files.h"
 #include "marks.h"
-#include "semihost.h"
-
-extern uint8_t fk_work_free[], fk_work_end[];
+#include "memory.h"
 
 enum { STAGE_JPEG = 0, STAGE_SCALE = 1, STAGE_SCREEN = 2 };
 enum { EXIT_JOB = 3, EXIT_INPUT, EXIT_ROOM, EXIT_STAGE, EXIT_OUTPUT };
@@ -71,18 +70,19 @@ int main(void)
     for (unsigned i = 0; i < JOB_WORDS; i++) {
         job[i] = fk_get_u32le(bytes + 4 * i);
     }
-    const size_t room = (size_t)(fk_work_end - fk_work_free);
+    const fk_board_memory memory = fk_board_lends();
+    const size_t room = memory.work_size;
     const size_t size = (size_t)job[4] * job[3];
     if (size >= room) {
         return EXIT_ROOM;
     }
-    if (fk_host_read(fk_host_open("input.bin", FK_HOST_READ), fk_work_free, size) != (int)size) {
+    if (fk_host_read(fk_host_open("input.bin", FK_HOST_READ), memory.work, size) != (int)size) {
         return EXIT_INPUT;
     }
-    const fk_frame frame = {.data = fk_work_free, .size = size, .stride = job[4],
+    const fk_frame frame = {.data = memory.work, .size = size, .stride = job[4],
                             .width = (uint16_t)job[2], .height = (uint16_t)job[3],
                             .format = (uint8_t)job[1]};
-    uint8_t *const out = fk_work_free + size;
+    uint8_t *const out = memory.work + size;
     int made = -1;
     switch (job[0]) {
     case STAGE_JPEG: made = encode(&frame, job + 5, out, room - size); break;

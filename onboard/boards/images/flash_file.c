@@ -1,7 +1,7 @@
 #include "flash_file.h"
 
 #include "fk/err.h"
-#include "semihost.h"
+#include "host_files.h"
 
 enum { STEP = 256 }; /* bytes moved at a time, on the stack */
 
