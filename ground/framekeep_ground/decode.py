@@ -132,11 +132,13 @@ def decode(
 
     With `every`, the tables are written each so many seconds, for those who watch a live source.
     `newest` is what came last, if it is to be told apart: the page shows what it repaired. `sent` are
-    telecommands whose answers may be among it.
+    telecommands whose answers may be among it. An error of the inputs is raised when all that came before
+    it is written.
     """
     folder = _Folder(out)
     decoder = Decoder(folder.whole)
     interrupted = False
+    broken: UserError | OSError | None = None
     before: dict[Key, Judged] | None = None
     written = time.monotonic()
     try:
@@ -150,10 +152,14 @@ def decode(
                     written = time.monotonic()
     except KeyboardInterrupt:
         interrupted = True
+    except (UserError, OSError) as error:
+        interrupted, broken = True, error
     decoder.feed(b"", last=True)
-    if not any(decoder.packets.values()):
-        return None
-    return _write(decoder, folder, source, before, sent, interrupted=interrupted)
+    came = any(decoder.packets.values())
+    summary = _write(decoder, folder, source, before, sent, interrupted=interrupted) if came else None
+    if broken is not None:
+        raise broken
+    return summary
 
 
 def _write(

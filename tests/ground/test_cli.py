@@ -11,6 +11,7 @@ import re
 import shlex
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -489,6 +490,31 @@ def test_tcp_until_the_sender_leaves(tmp_path: Path) -> None:
         )
         thread.join()
     assert len(list((tmp_path / "out/frames").iterdir())) == 3
+
+
+def test_a_connection_that_breaks_leaves_the_tables_of_what_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def send() -> None:
+            connection, _ = server.accept()
+            connection.sendall(b"".join(sent().packets))
+            deadline = time.monotonic() + 20
+            while not (tmp_path / "out/frames/0.jpg").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            reset = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            connection.close()
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        port = server.getsockname()[1]
+        assert main(["decode", f"tcp://127.0.0.1:{port}", "--out", str(tmp_path / "out")]) == 2
+        thread.join()
+    assert "reset by peer" in one_line(capsys.readouterr().err)
+    assert [row["status"] for row in table(tmp_path / "out/frames.csv")] == ["complete"] * 3
+    assert json.loads((tmp_path / "out/summary.json").read_text())["interrupted"] is True
 
 
 def test_a_serial_line_until_silence(tmp_path: Path) -> None:
