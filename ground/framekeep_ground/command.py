@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from binascii import crc_hqx
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -150,8 +150,10 @@ def _ranges(word: str) -> list[Range]:
     return found or [(frame_id, 0, 0)]
 
 
-def _joined(ranges: Iterable[Range]) -> list[Range]:
-    """The same, the smallest gaps between two ranges of a frame asked for too until they are few enough."""
+def _joined(ranges: Sequence[Range]) -> list[Range]:
+    """The same, the smallest gaps between two ranges of a frame asked for too until they are few enough.
+
+    The frames stay in the order in which they were first named: where they are too many, the last are left."""
     found = sorted(ranges)
     while len(found) > RESENDS_MAX:
         gaps = [(b[1] - a[2], k) for k, (a, b) in enumerate(pairwise(found)) if a[0] == b[0]]
@@ -160,7 +162,8 @@ def _joined(ranges: Iterable[Range]) -> list[Range]:
         _, at = min(gaps)
         (frame_id, first, last), (_, _, other) = found[at : at + 2]
         found[at : at + 2] = [(frame_id, first, max(last, other))]
-    return found
+    rank = {frame_id: k for k, frame_id in enumerate(dict.fromkeys(frame_id for frame_id, _, _ in ranges))}
+    return sorted(found, key=lambda one: rank[one[0]])
 
 
 def _missing(folder: Path) -> list[str]:

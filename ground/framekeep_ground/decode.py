@@ -303,11 +303,19 @@ def _reports(decoder: Decoder) -> dict[str, int]:
     return {"done": int((errors == 0).sum()), "refused": int((errors != 0).sum())}
 
 
+def _value(frame: _Frame) -> int:
+    """What the camera thought it worth; -1 where nothing says so."""
+    value = frame.info.get("value")
+    return value if isinstance(value, int) else -1
+
+
 def _resend(frames: list[_Frame]) -> list[str]:
-    """What to ask for so that every picture becomes whole: FRAME:FIRST-LAST,... and FRAME:info."""
+    """What to ask for so that every picture becomes whole: FRAME:FIRST-LAST,... and FRAME:info.
+
+    The most valuable first, as the flight code would send them: a camera takes a few at a time."""
     wanted = []
     done = {frame.judged.picture.frame_id for frame in frames if frame.judged.status == "complete"}
-    for judged in (frame.judged for frame in frames):
+    for judged in (frame.judged for frame in sorted(frames, key=_value, reverse=True)):
         picture = judged.picture
         if picture.frame_id in done:
             continue

@@ -86,10 +86,12 @@ def macs(net: nn.Module, channels: int, side: int | tuple[int, int]) -> int:
     """Multiply-accumulates of one run, counted on the shapes that come out."""
     total = 0
 
-    def count(layer: nn.Module, _: object, output: torch.Tensor) -> None:
+    def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         nonlocal total
         if isinstance(layer, nn.Conv2d | nn.Linear):
             total += output[0].numel() * layer.weight[0].numel()
+        elif isinstance(layer, nn.ConvTranspose2d):
+            total += inputs[0][0].numel() * layer.weight[0].numel()
 
     hooks = [layer.register_forward_hook(count) for layer in net.modules()]
     was_training = net.training

@@ -60,6 +60,10 @@ def test_make_demo_ends_with_every_picture_whole_that_flash_still_has(
     kept = {path.name: path.read_bytes() for path in Path("kept").iterdir()}
     asked = {int(word.partition(":")[0]) for word in before["resend"]}
     assert len(asked) == before["frames"]["partial"] >= 4, "bands are missing in some"
+    with Path("demo/run/decisions.csv").open(newline="") as file:
+        worth = {row["frame_id"]: int(row["value"]) for row in csv.DictReader(file)}
+    values = [worth[word.partition(":")[0]] for word in before["resend"]]
+    assert values == sorted(values, reverse=True) != values[::-1], "the most valuable first"
     assert after["gone"] == sorted(frame for frame in asked if f"{frame}.jpg" not in kept)
     assert after["resend"] == []
     assert after["frames"]["partial"] == after["reports"]["refused"] == len(after["gone"])

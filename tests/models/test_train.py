@@ -296,3 +296,8 @@ def test_macs_and_bytes_counted_by_hand() -> None:
     net = nets.chain(nets.ChainConfig(side=32, first=8, blocks=((16, 2),)))
     assert nets.macs(net, 3, 32) == 16 * 16 * 8 * 27 + 8 * 8 * 8 * 9 + 8 * 8 * 16 * 8 + 16 * 2
     assert nets.weights_bytes(net) == 8 * 27 + 8 * 9 + 16 * 8 + 2 * 16 + 4 * (8 + 8 + 16 + 2)
+
+
+def test_macs_of_a_transposed_convolution_are_those_of_its_inputs() -> None:
+    """Each of 6x5 pixels of 3 channels spreads over 2x2 pixels of 4."""
+    assert nets.macs(torch.nn.ConvTranspose2d(3, 4, 2, 2), 3, (6, 5)) == 6 * 5 * 3 * 2 * 2 * 4
