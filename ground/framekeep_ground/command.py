@@ -153,7 +153,8 @@ def _ranges(word: str) -> list[Range]:
 def _joined(ranges: Sequence[Range]) -> list[Range]:
     """The same, the smallest gaps between two ranges of a frame asked for too until they are few enough.
 
-    The frames stay in the order in which they were first named: where they are too many, the last are left."""
+    Frames stay in the order in which they were first named: where they are too many, the last are left.
+    """
     found = sorted(ranges)
     while len(found) > RESENDS_MAX:
         gaps = [(b[1] - a[2], k) for k, (a, b) in enumerate(pairwise(found)) if a[0] == b[0]]
