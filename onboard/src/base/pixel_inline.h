@@ -50,14 +50,24 @@ static inline uint8_t fk_clamp_u8(int32_t v)
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
-/* Arithmetic shifts of negative numbers: floor, as every compiler that is used does. */
-static inline fk_rgb fk_rgb_from_yuv(int32_t y, int32_t u, int32_t v)
+/* What U and V add to Y, times 65536 and with what rounds it: to red and blue, and take from green. */
+typedef struct {
+    int32_t r, g, b;
+} fk_chroma;
+
+/* The 128 that U and V are above zero is in the constants. */
+static inline fk_chroma fk_chroma_from_uv(int32_t u, int32_t v)
 {
-    u -= 128;
-    v -= 128;
-    return (fk_rgb){fk_clamp_u8(y + ((91881 * v + 32768) >> 16)),
-                    fk_clamp_u8(y - ((22554 * u + 46802 * v + 32767) >> 16)),
-                    fk_clamp_u8(y + ((116130 * u + 32768) >> 16))};
+    return (fk_chroma){91881 * v + (32768 - 128 * 91881),
+                       22554 * u + 46802 * v + (32767 - 128 * (22554 + 46802)),
+                       116130 * u + (32768 - 128 * 116130)};
+}
+
+/* Arithmetic shifts of negative numbers: floor, as every compiler that is used does. */
+static inline fk_rgb fk_rgb_from_yuv(int32_t y, fk_chroma c)
+{
+    return (fk_rgb){fk_clamp_u8(y + (c.r >> 16)), fk_clamp_u8(y - (c.g >> 16)),
+                    fk_clamp_u8(y + (c.b >> 16))};
 }
 
 /* Bytes from one pixel to the next. */
@@ -87,7 +97,7 @@ FK_INLINED fk_rgb fk_read_rgb(const uint8_t *p, uint32_t x, int format)
     }
     case FK_PIXEL_YUYV: {
         const uint8_t *pair = p - 2 * (x & 1u);
-        return fk_rgb_from_yuv(p[0], pair[1], pair[3]);
+        return fk_rgb_from_yuv(p[0], fk_chroma_from_uv(pair[1], pair[3]));
     }
     case FK_PIXEL_RGB888: return (fk_rgb){p[0], p[1], p[2]};
     default: return (fk_rgb){p[0], p[0], p[0]};

@@ -1,6 +1,6 @@
 #include "fk/camera.h"
 
-#include "base/pixel_inline.h"
+#include "base/pixel_pairs_inline.h"
 #include "fk/err.h"
 
 /* Scaling is counted in units of 1/out of an input pixel: along an axis of `in` pixels
@@ -41,31 +41,89 @@ FK_INLINED void lay_gray(const laying *j, int format)
     }
 }
 
+/* How far a row has come: the sums of the current output pixel, and where they go. */
+typedef struct {
+    uint32_t room; /* what it still takes, 1..count */
+    fk_rgb part;
+    uint32_t *acc;
+} laid;
+
 /* The same with three sums at a time. */
+FK_INLINED void lay_pixel(laid *s, const laying *j, uint32_t r, uint32_t g, uint32_t b)
+{
+    const uint32_t weight = j->weight;
+    uint32_t left = j->out_w;
+    while (left >= s->room) {
+        s->acc[0] += (s->part.r + r * s->room) * weight;
+        s->acc[1] += (s->part.g + g * s->room) * weight;
+        s->acc[2] += (s->part.b + b * s->room) * weight;
+        s->acc += 3;
+        left -= s->room;
+        s->room = j->count;
+        s->part = (fk_rgb){0, 0, 0};
+    }
+    s->part.r += r * left;
+    s->part.g += g * left;
+    s->part.b += b * left;
+    s->room -= left;
+}
+
+enum { PAIRS = 16 }; /* unpacked at a time, on the stack */
+
+/* Pixels `from` to `to` of the pairs. */
+static __attribute__((noinline)) laid lay_pairs(laid s, const laying *j, const fk_rgb_pair *v, uint32_t from, uint32_t to)
+{
+    const fk_rgb_pair *const end = v + to / 2;
+    if (from) {
+        lay_pixel(&s, j, v->r[1], v->g[1], v->b[1]);
+        v++;
+    }
+    for (; v < end; v++) {
+        lay_pixel(&s, j, v->r[0], v->g[0], v->b[0]);
+        lay_pixel(&s, j, v->r[1], v->g[1], v->b[1]);
+    }
+    if (to % 2)
+        lay_pixel(&s, j, v->r[0], v->g[0], v->b[0]);
+    return s;
+}
+
+FK_INLINED void lay_two_bytes(const laying *j, int format)
+{
+    fk_rgb_pair pairs[PAIRS];
+    laid s = {j->count, {0, 0, 0}, j->acc};
+    /* a pair of YUYV begins at an even column, any other where the row does */
+    uint32_t from = format == FK_PIXEL_YUYV ? j->x & 1u : 0;
+    const uint8_t *p = j->first - 2 * from;
+    for (uint32_t left = from + j->count; left > 0;) {
+        const uint32_t to = left < 2 * PAIRS ? left : 2 * PAIRS;
+        for (uint32_t i = 0; i < to / 2; i++, p += 4) {
+            if (format == FK_PIXEL_YUYV)
+                fk_pair_from_yuyv(&pairs[i], p);
+            else
+                fk_pair_from_rgb565(&pairs[i], p, format);
+        }
+        if (to % 2) {
+            const fk_rgb last = fk_read_rgb(p, 0, format);
+            pairs[to / 2] = (fk_rgb_pair){{(uint16_t)last.r}, {(uint16_t)last.g}, {(uint16_t)last.b}};
+        }
+        s = lay_pairs(s, j, pairs, from, to);
+        left -= to;
+        from = 0;
+    }
+}
+
 FK_INLINED void lay_rgb(const laying *j, int format)
 {
-    const uint32_t pitch = fk_pixel_pitch(format), wide = j->out_w, in_w = j->count;
-    const uint32_t weight = j->weight;
-    uint32_t room = in_w;
-    fk_rgb part = {0, 0, 0};
-    uint32_t *acc = j->acc;
+    if (fk_pixel_pitch(format) == 2) {
+        lay_two_bytes(j, format);
+        return;
+    }
+    const uint32_t pitch = fk_pixel_pitch(format);
+    laid s = {j->count, {0, 0, 0}, j->acc};
     const uint8_t *p = j->first;
-    for (uint32_t x = j->x; x < j->x + in_w; x++, p += pitch) {
-        const fk_rgb v = fk_read_rgb(p, x, format);
-        uint32_t left = wide;
-        while (left >= room) {
-            acc[0] += (part.r + v.r * room) * weight;
-            acc[1] += (part.g + v.g * room) * weight;
-            acc[2] += (part.b + v.b * room) * weight;
-            acc += 3;
-            left -= room;
-            room = in_w;
-            part = (fk_rgb){0, 0, 0};
-        }
-        part.r += v.r * left;
-        part.g += v.g * left;
-        part.b += v.b * left;
-        room -= left;
+    for (const uint8_t *end = p + j->count * pitch; p < end; p += pitch) {
+        const fk_rgb v = fk_read_rgb(p, 0, format);
+        lay_pixel(&s, j, v.r, v.g, v.b);
     }
 }
 
