@@ -5,19 +5,9 @@
 #include "fk/crc.h"
 
 /* What fk_model_infer pulls its rows out of. */
-typedef struct {
-    fk_pipeline    *p;
-    const fk_frame *frame;
-    fk_rect         crop;
-} row_context;
-
-static int scaled_row(void *ctx, unsigned y, uint8_t *out)
+static int scaled_row(void *scaling, unsigned y, uint8_t *out)
 {
-    row_context *c = ctx;
-    const fk_model *m = &c->p->model;
-
-    return fk_camera_scale_row(c->frame, &c->crop, m->width, m->height, m->channels, (uint16_t)y,
-                               out, c->p->scale_scratch, FK_PIPELINE_SCALE_WORDS);
+    return fk_camera_scale_row(scaling, (uint16_t)y, out);
 }
 
 /* What of the frame the network sees at a time: a tile of the policy's crop, and of that
@@ -79,10 +69,15 @@ typedef struct {
  * noted, the first of equals. */
 static int look(findings *best, fk_pipeline *p, const fk_frame *frame, unsigned tile, unsigned tiles)
 {
-    row_context ctx = {.p = p, .frame = frame};
-    const fk_row_source rows = {.ctx = &ctx, .row = scaled_row};
+    fk_rect seen;
+    fk_scaling scaling;
+    const fk_row_source rows = {.ctx = &scaling, .row = scaled_row};
 
-    int err = region(&ctx.crop, p, frame, tile);
+    int err = region(&seen, p, frame, tile);
+    if (err >= 0) {
+        err = fk_camera_scale_begin(&scaling, frame, &seen, p->model.width, p->model.height,
+                                    p->model.channels, p->scale_scratch, FK_PIPELINE_SCALE_WORDS);
+    }
     if (err >= 0) {
         err = fk_model_infer(&p->model, &rows, p->work, p->work_size);
     }
@@ -92,7 +87,7 @@ static int look(findings *best, fk_pipeline *p, const fk_frame *frame, unsigned 
         err = fk_model_score(&p->model, p->work, i, &score, &box);
         if (err >= 0 && (tile == 0 || score > best->scores[i])) {
             best->scores[i] = score;
-            best->boxes[i] = box_in_frame(&box, &ctx.crop, frame, tiles);
+            best->boxes[i] = box_in_frame(&box, &seen, frame, tiles);
         }
     }
     return err;
@@ -238,13 +233,14 @@ static int audit(fk_pipeline *p, const fk_decision *d, const fk_frame *frame)
     uint8_t record[1 + FK_THUMBNAIL_RECORD_SIZE] = {FK_RECORD_THUMBNAIL};
     uint8_t *pixels = fk_thumbnail_pack(record + 1, d->time, d->frame_id);
 
-    for (uint16_t y = 0; y < FK_THUMBNAIL_HEIGHT; y++) {
-        int err = fk_camera_scale_row(frame, NULL, FK_THUMBNAIL_WIDTH, FK_THUMBNAIL_HEIGHT, 1, y,
-                                      pixels + y * FK_THUMBNAIL_WIDTH, p->scale_scratch,
-                                      FK_PIPELINE_SCALE_WORDS);
-        if (err < 0) {
-            return err;
-        }
+    fk_scaling scaling;
+    int err = fk_camera_scale_begin(&scaling, frame, NULL, FK_THUMBNAIL_WIDTH, FK_THUMBNAIL_HEIGHT, 1,
+                                    p->scale_scratch, FK_PIPELINE_SCALE_WORDS);
+    for (uint16_t y = 0; err >= 0 && y < FK_THUMBNAIL_HEIGHT; y++) {
+        err = fk_camera_scale_row(&scaling, y, pixels + y * FK_THUMBNAIL_WIDTH);
+    }
+    if (err < 0) {
+        return err;
     }
     fk_store_use_id(&p->store, d->frame_id); /* its decision may still wait, and be lost */
     return fk_store_log_append(&p->store, record, sizeof record);

@@ -27,13 +27,18 @@ static void encode(const fk_frame *f, const fk_jpeg_config *cfg, size_t cap)
 static void scale(const fk_frame *f, const fk_rect *crop, const uint8_t *p)
 {
     const uint16_t width = fk_get_u16le(p), height = fk_get_u16le(p + 2), row = fk_get_u16le(p + 5);
-    const size_t words = fk_camera_scale_scratch_words(width, p[4]);
+    const size_t least = fk_camera_scale_scratch_words(width, p[4]), words = least * (1 + row % 2);
     if (words > COUNTS)
         return;
     uint32_t *scratch = malloc(words > 0 ? words * 4 : 1);
-    uint8_t *out = malloc(words > 0 ? words : 1);
-    const int n = fk_camera_scale_row(f, crop, width, height, p[4], row, out, scratch, words);
-    assert(n < 0 || (size_t)n == words);
+    uint8_t *out = malloc(least > 0 ? least : 1);
+    fk_scaling s;
+    const int size = fk_camera_scale_begin(&s, f, crop, width, height, p[4], scratch, words);
+    assert(size < 0 || (size_t)size == least);
+    for (unsigned y = row; size >= 0 && y < row + 3u && y <= UINT16_MAX; y++) {
+        const int n = fk_camera_scale_row(&s, (uint16_t)y, out);
+        assert(n == (y < height ? size : FK_ERR_INVAL));
+    }
     free(scratch);
     free(out);
 }

@@ -223,19 +223,32 @@ def test_what_makes_no_sense_is_refused(change):
     def run(width, height, channels, row, crop):
         rect = ffi.new("fk_rect *", (crop.x, crop.y, crop.width, crop.height))
         out, scratch = ffi.new("uint8_t[]", 1 << 14), ffi.new("uint32_t[]", 1 << 14)
-        return lib.fk_camera_scale_row(
-            frame.view(), rect, width, height, channels, row, out, scratch, 1 << 14
-        )
+        scaling, view = ffi.new("fk_scaling *"), frame.view()
+        begun = lib.fk_camera_scale_begin(scaling, view, rect, width, height, channels, scratch, 1 << 14)
+        return begun if begun < 0 else lib.fk_camera_scale_row(scaling, row, out)
 
     assert run(**job) == 24
     assert run(**job | change) == lib.FK_ERR_INVAL
 
 
-def test_short_scratch_is_refused_and_nothing_written():
+def test_short_scratch_is_refused() -> None:
     frame = twin.pack(noise(20, 20), PixelFormat.RGB888)
     words = lib.fk_camera_scale_scratch_words(8, 3)
-    out, scratch = ffi.new("uint8_t[]", 24), ffi.new("uint32_t[]", words)
-    args = (frame.view(), ffi.NULL, 8, 8, 3, 0, out, scratch)
-    assert lib.fk_camera_scale_row(*args, words - 1) == lib.FK_ERR_TOOSMALL
-    assert bytes(ffi.buffer(out)) == bytes(24)
-    assert lib.fk_camera_scale_row(*args, words) == 24
+    scaling, scratch, view = ffi.new("fk_scaling *"), ffi.new("uint32_t[]", words), frame.view()
+    args = (scaling, view, ffi.NULL, 8, 8, 3, scratch)
+    assert lib.fk_camera_scale_begin(*args, words - 1) == lib.FK_ERR_TOOSMALL
+    assert lib.fk_camera_scale_begin(*args, words) == 24
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_spare_scratch_and_the_order_of_rows_change_nothing(data: st.DataObject) -> None:
+    sides = st.integers(1, 40)
+    height, width, out_w, out_h = (data.draw(sides) for _ in range(4))
+    format = data.draw(st.sampled_from(list(PixelFormat)))
+    frame = twin.pack(noise(width + width % 2, height), format)
+    channels = data.draw(st.sampled_from((1, 3)))
+    plain = scale(frame, out_w, out_h, channels=channels, spare=False)
+    np.testing.assert_array_equal(scale(frame, out_w, out_h, channels=channels), plain)
+    rows = data.draw(st.permutations(range(out_h)))
+    np.testing.assert_array_equal(scale(frame, out_w, out_h, channels=channels, rows=rows), plain)

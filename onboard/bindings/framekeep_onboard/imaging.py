@@ -1,6 +1,6 @@
 """The flight code's picture stages on arrays: pixels, scaling, screen, trigger and JPEG."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -101,15 +101,28 @@ def crop_for(frame: Frame, fit: Fit, width: int, height: int) -> Rect:
     return Rect(rect.x, rect.y, rect.width, rect.height)
 
 
-def scale(frame: Frame, width: int, height: int, *, channels: int = 3, crop: Rect | None = None) -> U8:
-    """Area-average `crop` (or all) of `frame` to (height, width, channels)."""
+def scale(
+    frame: Frame,
+    width: int,
+    height: int,
+    *,
+    channels: int = 3,
+    crop: Rect | None = None,
+    spare: bool = True,
+    rows: Iterable[int] | None = None,
+) -> U8:
+    """Area-average `crop` (or all) of `frame` to (height, width, channels).
+
+    Without `spare` scratch, rows that are shared are summed twice. `rows`: the order in which they are made.
+    """
     out = np.empty((height, width, channels), np.uint8)
-    words = lib.fk_camera_scale_scratch_words(width, channels)
-    scratch = ffi.new("uint32_t[]", words)
+    words = lib.fk_camera_scale_scratch_words(width, channels) * (2 if spare else 1)
+    scratch, scaling = ffi.new("uint32_t[]", words), ffi.new("fk_scaling *")
     rect = ffi.NULL if crop is None else ffi.new("fk_rect *", (crop.x, crop.y, crop.width, crop.height))
     view = frame.view()
-    for y in range(height):
-        check(lib.fk_camera_scale_row(view, rect, width, height, channels, y, _ptr(out[y]), scratch, words))
+    check(lib.fk_camera_scale_begin(scaling, view, rect, width, height, channels, scratch, words))
+    for y in range(height) if rows is None else rows:
+        check(lib.fk_camera_scale_row(scaling, y, _ptr(out[y])))
     return out
 
 

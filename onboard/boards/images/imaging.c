@@ -36,11 +36,13 @@ static int scale(const fk_frame *f, const uint32_t *settings, uint8_t *out, size
     if ((size_t)width * height * channels > cap) {
         return -1;
     }
-    int size = 0;
+    fk_scaling scaling;
     fk_mark_begin();
+    int row = fk_camera_scale_begin(&scaling, f, NULL, width, height, channels, scratch,
+                                    sizeof scratch / sizeof scratch[0]);
+    int size = row < 0 ? row : 0;
     for (uint16_t y = 0; y < height && size >= 0; y++) {
-        const int row = fk_camera_scale_row(f, NULL, width, height, channels, y, out + size,
-                                            scratch, sizeof scratch / sizeof scratch[0]);
+        row = fk_camera_scale_row(&scaling, y, out + size);
         size = row < 0 ? row : size + row;
     }
     fk_mark_end();

@@ -39,16 +39,32 @@ int fk_camera_window(fk_rect *window, const fk_rect *whole, const fk_box *box, u
  * cuts a pair of YUYV (x and width are even there); nothing is written then. */
 int fk_camera_mask(const fk_frame *f, const fk_rect *mask);
 
-/* 32-bit words that fk_camera_scale_row needs for one row. */
+/* 32-bit words of scratch that scaling needs. With twice as many, a row of the frame that two
+ * output rows share is summed once and not for each: a third less work from 120 rows to 96. */
 size_t fk_camera_scale_scratch_words(uint16_t out_w, uint8_t channels);
 
-/* Row `row` of `crop` (NULL = whole frame) scaled to out_w x out_h (1..FK_FRAME_SIDE_MAX
- * each) into `out`: out_w bytes of grey for channels 1, out_w R,G,B triples for 3.
- * A colour frame is made grey pixel by pixel, before averaging. Reads only the rows
- * that this output row covers. Returns the bytes written, FK_ERR_INVAL, or
- * FK_ERR_TOOSMALL if `scratch_words` is less than the above. */
-int fk_camera_scale_row(const fk_frame *f, const fk_rect *crop, uint16_t out_w, uint16_t out_h,
-                        uint8_t channels, uint16_t row, uint8_t *out, uint32_t *scratch,
-                        size_t scratch_words);
+/* A picture that is being scaled. */
+typedef struct {
+    const fk_frame *frame;
+    fk_rect crop;
+    uint16_t out_w, out_h;
+    uint8_t channels;
+    uint8_t spare;     /* is there scratch for `kept`?                                   */
+    uint32_t *scratch; /* sums of the output row; behind them those of the row `kept`     */
+    uint32_t kept;     /* row of the crop, UINT32_MAX for none                            */
+} fk_scaling;
+
+/* Begins to scale `crop` (NULL = whole frame) to out_w x out_h (1..FK_FRAME_SIDE_MAX each), to
+ * grey for channels 1, R, G, B for 3. A colour frame is made grey pixel by pixel, before
+ * averaging. `f`, its pixels and `scratch` must stay as they are until the last row is made.
+ * Returns the bytes of an output row, FK_ERR_INVAL, or FK_ERR_TOOSMALL if `scratch_words` is
+ * less than the above. */
+int fk_camera_scale_begin(fk_scaling *s, const fk_frame *f, const fk_rect *crop, uint16_t out_w,
+                          uint16_t out_h, uint8_t channels, uint32_t *scratch, size_t scratch_words);
+
+/* Output row `row` into `out`; in any order, though one after the other costs least. Reads only
+ * the rows of the frame that it covers. Returns the bytes written, or FK_ERR_INVAL for no row
+ * of that number. */
+int fk_camera_scale_row(fk_scaling *s, uint16_t row, uint8_t *out);
 
 #endif

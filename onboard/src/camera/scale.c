@@ -1,5 +1,7 @@
 #include "fk/camera.h"
 
+#include <string.h>
+
 #include "base/pixel_pairs_inline.h"
 #include "fk/err.h"
 
@@ -151,52 +153,76 @@ size_t fk_camera_scale_scratch_words(uint16_t out_w, uint8_t channels)
     return (size_t)out_w * channels;
 }
 
-static int check(const fk_frame *f, const fk_rect *crop, uint16_t out_w, uint16_t out_h,
-                 uint8_t channels, uint16_t row)
+int fk_camera_scale_begin(fk_scaling *s, const fk_frame *f, const fk_rect *crop, uint16_t out_w,
+                          uint16_t out_h, uint8_t channels, uint32_t *scratch, size_t scratch_words)
 {
     const int bad = fk_frame_check(f);
     if (bad < 0)
         return bad;
-    if (crop->width == 0 || crop->height == 0 || crop->x + crop->width > f->width ||
-        crop->y + crop->height > f->height)
+    const fk_rect all = {0, 0, f->width, f->height}, c = crop == NULL ? all : *crop;
+    if (c.width == 0 || c.height == 0 || (uint32_t)c.x + c.width > f->width ||
+        (uint32_t)c.y + c.height > f->height)
         return FK_ERR_INVAL;
     if (out_w == 0 || out_w > FK_FRAME_SIDE_MAX || out_h == 0 || out_h > FK_FRAME_SIDE_MAX ||
-        row >= out_h || (channels != 1 && channels != 3))
+        (channels != 1 && channels != 3))
         return FK_ERR_INVAL;
-    return FK_OK;
-}
-
-int fk_camera_scale_row(const fk_frame *f, const fk_rect *crop, uint16_t out_w, uint16_t out_h,
-                        uint8_t channels, uint16_t row, uint8_t *out, uint32_t *scratch,
-                        size_t scratch_words)
-{
-    const fk_rect whole = {0, 0, f->width, f->height};
-    if (crop == NULL)
-        crop = &whole;
-    const int bad = check(f, crop, out_w, out_h, channels, row);
-    if (bad < 0)
-        return bad;
-    const uint32_t values = (uint32_t)out_w * channels;
+    const size_t values = fk_camera_scale_scratch_words(out_w, channels);
     if (scratch_words < values)
         return FK_ERR_TOOSMALL;
+    *s = (fk_scaling){.frame = f, .crop = c, .out_w = out_w, .out_h = out_h, .channels = channels,
+                      .spare = scratch_words / 2 >= values, .scratch = scratch, .kept = UINT32_MAX};
+    return (int)values;
+}
+
+/* Row `y` of the crop onto `sums`. */
+static void lay_input(const fk_scaling *s, uint32_t y, uint32_t weight, uint32_t *sums)
+{
+    const fk_frame *f = s->frame;
+    const laying j = {
+        .first = f->data + ((size_t)s->crop.y + y) * f->stride +
+                 (size_t)s->crop.x * fk_pixel_pitch(f->format),
+        .x = s->crop.x,
+        .count = s->crop.width,
+        .out_w = s->out_w,
+        .weight = weight,
+        .acc = sums,
+    };
+    lay_row(&j, s->channels, f->format);
+}
+
+/* The same of a row that the next output row covers too, or the one before did. */
+static void lay_shared(fk_scaling *s, uint32_t y, uint32_t weight, uint32_t values)
+{
+    uint32_t *const sums = s->scratch, *const kept = sums + values;
+    if (s->kept != y) {
+        memset(kept, 0, values * sizeof *kept);
+        lay_input(s, y, 1, kept);
+        s->kept = y;
+    }
     for (uint32_t i = 0; i < values; i++)
-        scratch[i] = 0;
+        sums[i] += kept[i] * weight;
+}
+
+int fk_camera_scale_row(fk_scaling *s, uint16_t row, uint8_t *out)
+{
+    const uint32_t out_h = s->out_h, values = (uint32_t)s->out_w * s->channels;
+    if (row >= out_h)
+        return FK_ERR_INVAL;
+    memset(s->scratch, 0, values * sizeof *s->scratch);
 
     /* this output row covers [top, bottom) in units of 1/out_h of an input row */
-    const uint32_t top = (uint32_t)row * crop->height, bottom = top + crop->height;
-    const uint8_t *const first = f->data + (size_t)crop->y * f->stride +
-                                 crop->x * (uint32_t)fk_pixel_bytes(f->format);
-    laying j = {.x = crop->x, .count = crop->width, .out_w = out_w, .acc = scratch};
+    const uint32_t top = (uint32_t)row * s->crop.height, bottom = top + s->crop.height;
     uint32_t y = top / out_h;
     for (uint32_t at = top; at < bottom; y++) {
-        const uint32_t next = (y + 1) * out_h < bottom ? (y + 1) * out_h : bottom;
-        j.first = first + (size_t)y * f->stride;
-        j.weight = next - at;
-        lay_row(&j, channels, f->format);
+        const uint32_t end = (y + 1) * out_h, next = end < bottom ? end : bottom;
+        if (s->spare && next - at < out_h)
+            lay_shared(s, y, next - at, values);
+        else
+            lay_input(s, y, next - at, s->scratch);
         at = next;
     }
-    const uint32_t area = (uint32_t)crop->width * crop->height;
+    const uint32_t area = (uint32_t)s->crop.width * s->crop.height;
     for (uint32_t i = 0; i < values; i++)
-        out[i] = (uint8_t)((scratch[i] + area / 2) / area);
+        out[i] = (uint8_t)((s->scratch[i] + area / 2) / area);
     return (int)values;
 }
