@@ -1,6 +1,8 @@
 #include "fk/crc.h"
 
-/* One entry per byte value; about 7 instructions a byte on a Cortex-M4. */
+#include "fk/bytes.h"
+
+/* One entry per byte value: on a Cortex-M4 about 8 instructions a byte, 4 for CRC-32. */
 static const uint16_t crc16_table[256] = {
     0x0000u, 0x1021u, 0x2042u, 0x3063u, 0x4084u, 0x50a5u, 0x60c6u, 0x70e7u, 0x8108u, 0x9129u,
     0xa14au, 0xb16bu, 0xc18cu, 0xd1adu, 0xe1ceu, 0xf1efu, 0x1231u, 0x0210u, 0x3273u, 0x2252u,
@@ -81,8 +83,15 @@ uint16_t fk_crc16(uint16_t crc, const uint8_t *data, size_t size)
 uint32_t fk_crc32(uint32_t crc, const uint8_t *data, size_t size)
 {
     crc = ~crc;
-    for (size_t i = 0; i < size; i++) {
-        crc = (crc >> 8) ^ crc32_table[(crc ^ data[i]) & 0xFFu];
+    for (; size >= 4; size -= 4, data += 4) { /* a load for four bytes */
+        crc ^= fk_get_u32le(data);
+        crc = (crc >> 8) ^ crc32_table[crc & 0xFFu];
+        crc = (crc >> 8) ^ crc32_table[crc & 0xFFu];
+        crc = (crc >> 8) ^ crc32_table[crc & 0xFFu];
+        crc = (crc >> 8) ^ crc32_table[crc & 0xFFu];
+    }
+    for (; size > 0; size--) {
+        crc = (crc >> 8) ^ crc32_table[(crc ^ *data++) & 0xFFu];
     }
     return ~crc;
 }

@@ -223,9 +223,9 @@ int fk_store_chunk(fk_store *store, uint32_t index, uint32_t skip, uint8_t *out,
         crc = fk_crc32(crc, piece, m);
         if (out == NULL && n > 0)
             fk_store_write(store, piece, m);
-        for (uint32_t i = 0; i < m && out != NULL; i++)
-            if (at + i - skip < n)
-                out[at + i - skip] = piece[i];
+        uint32_t from = skip > at ? skip : at, to = skip + n < at + m ? skip + n : at + m;
+        if (out != NULL && from < to)
+            memcpy(out + (from - skip), piece + (from - at), to - from);
     }
     return got < 0 ? got : crc == r.crc ? FK_OK : FK_ERR_CORRUPT;
 }
