@@ -2,9 +2,10 @@
 
     python tests/onboard/check_builds.py [ONBOARD]      (default: onboard/ of this checkout)
 
-Warnings are errors under gcc and clang, for 64 and 32 bits, with plain char signed and unsigned. The objects
-of the firmware are then searched for what flight code does without: a heap, floating point, recursion,
-arrays whose size is known only at run time, and anything of a C library beyond moving bytes.
+Warnings are errors under gcc and clang, for 64 and 32 bits, with plain char signed and unsigned, for bare
+cores that no image is built for, and for the public headers as C++. The objects of the firmware are then
+searched for what flight code does without: a heap, floating point, recursion, arrays whose size is known only
+at run time, and anything of a C library beyond moving bytes.
 """
 
 import itertools
@@ -30,6 +31,20 @@ CROSS = {
     "cortex-m4": ["-mcpu=cortex-m4", "-mfloat-abi=soft", "-O2"],
     "cortex-m55": ["-mcpu=cortex-m55+nofp", "-mfloat-abi=hard", "-O2"],
 }
+
+# Cores and compilers of other people's boards: compiled and assembled, with five functions of a C library.
+BARE = [
+    ["clang", "--target=thumb-none-eabi", "-mcpu=cortex-m55", "-nostdlibinc", "-Os"],
+    ["clang", "--target=riscv32-none-elf", "-march=rv32imc", "-mabi=ilp32", "-nostdlibinc", "-Os"],
+    ["arm-none-eabi-gcc", "-mcpu=cortex-a7", "-marm", "-O2"],
+]
+STRING_H = """#include <stddef.h>
+void *memcpy(void *, const void *, size_t);
+void *memmove(void *, const void *, size_t);
+void *memset(void *, int, size_t);
+int memcmp(const void *, const void *, size_t);
+size_t strlen(const char *);
+"""
 
 PORTABLE = ("host", "images", "linux", "session")  # boards that any compiler takes
 
@@ -73,7 +88,7 @@ def compile_one(command: list[str]) -> str:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode == 0:
         return ""
-    complaints = [line for line in done.stderr.splitlines() if "error" in line]
+    complaints = [line for line in done.stderr.splitlines() if "error" in line.lower()]
     return f"{' '.join(command[:3])}: {(complaints or ['failed'])[0]} ({len(complaints)} errors)"
 
 
@@ -84,6 +99,22 @@ def host_builds(tree: Tree) -> Iterator[list[str]]:
     for header in tree.headers:
         # as a source of its own; one that holds macros alone is then empty, which pedantry forbids
         yield ["gcc", *STRICT, "-Wno-pedantic", *tree.includes, "-x", "c", "-fsyntax-only", str(header)]
+
+
+def bare_builds(tree: Tree, folder: Path) -> Iterator[list[str]]:
+    """Every flight source for cores without anything under it."""
+    (folder / "string.h").write_text(STRING_H)
+    for compiler, source in itertools.product(BARE, tree.flight):
+        library = ["-ffreestanding", f"-I{folder}"]
+        yield [*compiler, *library, *STRICT, *tree.includes, "-c", str(source), "-o", "/dev/null"]
+
+
+def plus_plus_builds(tree: Tree) -> Iterator[list[str]]:
+    """Every public header in a program in C++."""
+    strict = ["-std=c++11" if flag == "-std=c11" else flag for flag in STRICT]
+    for header in sorted((tree.onboard / "include").rglob("*.h")):
+        alone = ["-fsyntax-only", "-include", str(header), "/dev/null"]
+        yield ["clang", "-x", "c++", *strict, *tree.includes, *alone]
 
 
 def object_of(tree: Tree, source: Path, folder: Path) -> Path:
@@ -136,7 +167,7 @@ def check(onboard: Path, say: Callable[[str], None] = print) -> list[str]:
     tree = Tree(onboard)
     faults = list(float_words(tree))
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor() as pool:
-        commands = list(host_builds(tree))
+        commands = [*host_builds(tree), *bare_builds(tree, Path(name)), *plus_plus_builds(tree)]
         for cpu, flags in CROSS.items():
             folder = Path(name) / cpu
             folder.mkdir()

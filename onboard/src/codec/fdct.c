@@ -33,7 +33,7 @@ static inline int32_t high(int32_t a, int32_t b)
 /* The same, rounded to nearest, halves up. */
 static inline int32_t high_rounded(int32_t a, int32_t b)
 {
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && !defined(FK_PORTABLE)
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     int32_t out;
     __asm__("smmulr %0, %1, %2" : "=r"(out) : "r"(a), "r"(b));
     return out;

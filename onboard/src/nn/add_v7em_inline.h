@@ -4,7 +4,7 @@
 
 #include "kernels.h"
 
-#if defined(__ARM_FEATURE_DSP)
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 
 enum { TWICE_SHIFT = 21 }; /* TFLite's 2^20, doubled as SMMLAR wants its factor */
 

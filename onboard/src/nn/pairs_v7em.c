@@ -2,10 +2,13 @@
  *
  * Written in assembly because every register is in use: six sums, three inputs,
  * two words of weights, two pointers and a counter leave none to the compiler,
- * which spills in the loop that matters. */
+ * which spills in the loop that matters. It is Thumb: a Cortex-A or -R that runs Arm
+ * instructions has the same products, and takes the twin. */
 #include "pairs.h"
 
-#if defined(__ARM_FEATURE_DSP)
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+
+#define UNUSED __attribute__((unused)) /* the assembly finds them in registers */
 
 /* Half a step (two taps, two channels, three pixels) with the weights in `w`:
  * one load, six products, one widening. */
@@ -40,8 +43,8 @@
     "strh   r2, [r0], #2\n"
 
 /* Frame: x, out, steps, pairs, stride. Sums of S0 in r2..r4, of S in r5..r7. */
-__attribute__((naked)) void fk_pairs_block_3(const int16_t *x, const uint8_t *stream, int8_t *out,
-                                             const fk_pairs_job *job)
+__attribute__((naked)) void fk_pairs_block_3(UNUSED const int16_t *x, UNUSED const uint8_t *stream,
+                                             UNUSED int8_t *out, UNUSED const fk_pairs_job *job)
 {
     __asm__ volatile("push   {r4-r11, lr}\n"
                      "sub    sp, #20\n"
@@ -94,15 +97,11 @@ __attribute__((naked)) void fk_pairs_block_3(const int16_t *x, const uint8_t *st
                      "strb   r4, [r0, r8, lsl #1]\n"
                      "add    sp, #20\n"
                      "pop    {r4-r11, pc}\n");
-    (void)x;
-    (void)stream;
-    (void)out;
-    (void)job;
 }
 
 /* One pixel. S0 in r2, S in r3; the same frame. */
-__attribute__((naked)) void fk_pairs_block_1(const int16_t *x, const uint8_t *stream, int8_t *out,
-                                             const fk_pairs_job *job)
+__attribute__((naked)) void fk_pairs_block_1(UNUSED const int16_t *x, UNUSED const uint8_t *stream,
+                                             UNUSED int8_t *out, UNUSED const fk_pairs_job *job)
 {
     __asm__ volatile("push   {r4-r11, lr}\n"
                      "sub    sp, #20\n"
@@ -164,14 +163,11 @@ __attribute__((naked)) void fk_pairs_block_1(const int16_t *x, const uint8_t *st
                      "strbcc r3, [r0]\n"
                      "add    sp, #20\n"
                      "pop    {r4-r11, pc}\n");
-    (void)x;
-    (void)stream;
-    (void)out;
-    (void)job;
 }
 
-__attribute__((naked)) void fk_pairs_widen_3(int16_t *x, const int8_t *const pixel[FK_PAIRS_PIXELS],
-                                             uint32_t steps)
+__attribute__((naked)) void fk_pairs_widen_3(UNUSED int16_t *x,
+                                             UNUSED const int8_t *const pixel[FK_PAIRS_PIXELS],
+                                             UNUSED uint32_t steps)
 {
     __asm__ volatile("push   {r4-r11, lr}\n"
                      "ldm    r1, {r1, r3, lr}\n"
@@ -189,12 +185,10 @@ __attribute__((naked)) void fk_pairs_widen_3(int16_t *x, const int8_t *const pix
                      "subs   r2, r2, #1\n"
                      "bne    1b\n"
                      "pop    {r4-r11, pc}\n");
-    (void)x;
-    (void)pixel;
-    (void)steps;
 }
 
-__attribute__((naked)) void fk_pairs_widen_1(int16_t *x, const int8_t *pixel, uint32_t steps)
+__attribute__((naked)) void fk_pairs_widen_1(UNUSED int16_t *x, UNUSED const int8_t *pixel,
+                                             UNUSED uint32_t steps)
 {
     __asm__ volatile("1:\n"
                      "ldr    r3, [r1], #4\n"
@@ -204,9 +198,6 @@ __attribute__((naked)) void fk_pairs_widen_1(int16_t *x, const int8_t *pixel, ui
                      "subs   r2, r2, #1\n"
                      "bne    1b\n"
                      "bx     lr\n");
-    (void)x;
-    (void)pixel;
-    (void)steps;
 }
 
 #endif

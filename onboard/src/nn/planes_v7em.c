@@ -2,7 +2,9 @@
  * assembly for the same reason as pairs_v7em.c. */
 #include "planes.h"
 
-#if defined(__ARM_FEATURE_DSP)
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+
+#define UNUSED __attribute__((unused)) /* the assembly finds them in registers */
 
 /* Stride 1. A row of the window for four outputs: neighbours A, B, C in r9..r11,
  * weights w0 w1 in r7 and w1 w2 in r8, sums in r3..r6. */
@@ -84,7 +86,7 @@
     "str    r4, [sp, #20]\n"                                                                       \
     "bne    1b\n"
 
-__attribute__((naked)) void fk_planes_row_1(const fk_planes_job *job)
+__attribute__((naked)) void fk_planes_row_1(UNUSED const fk_planes_job *job)
 {
     __asm__ volatile(ENTER
                      "1:\n" CHANNEL
@@ -132,10 +134,9 @@ __attribute__((naked)) void fk_planes_row_1(const fk_planes_job *job)
                      "it     ne\n"
                      "strbne r4, [r12, r11]\n"
                      "3:\n" NEXT_CHANNEL LEAVE);
-    (void)job;
 }
 
-__attribute__((naked)) void fk_planes_row_2(const fk_planes_job *job)
+__attribute__((naked)) void fk_planes_row_2(UNUSED const fk_planes_job *job)
 {
     __asm__ volatile(ENTER
                      "1:\n" CHANNEL
@@ -153,12 +154,12 @@ __attribute__((naked)) void fk_planes_row_2(const fk_planes_job *job)
                      "add    r12, r12, r11, lsl #1\n"
                      "bne    2b\n"
                      "3:\n" NEXT_CHANNEL LEAVE);
-    (void)job;
 }
 
 /* r6..r9: channels 0 and 2, then 1 and 3, of both pixels. */
-__attribute__((naked)) void fk_planes_sort(uint8_t *plane, const int8_t *in, uint32_t channels,
-                                           uint32_t pitch, uint32_t pairs)
+__attribute__((naked)) void fk_planes_sort(UNUSED uint8_t *plane, UNUSED const int8_t *in,
+                                           UNUSED uint32_t channels, UNUSED uint32_t pitch,
+                                           UNUSED uint32_t pairs)
 {
     __asm__ volatile("push   {r4-r9, lr}\n"
                      "ldr    lr, [sp, #28]\n"
@@ -182,11 +183,6 @@ __attribute__((naked)) void fk_planes_sort(uint8_t *plane, const int8_t *in, uin
                      "subs   lr, lr, #1\n"
                      "bne    1b\n"
                      "pop    {r4-r9, pc}\n");
-    (void)plane;
-    (void)in;
-    (void)channels;
-    (void)pitch;
-    (void)pairs;
 }
 
 #endif
