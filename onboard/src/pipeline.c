@@ -371,8 +371,16 @@ static int frame_sent(void *ctx, uint32_t frame_id)
     return fk_store_mark_sent(&p->store, frame_id);
 }
 
+int fk_pipeline_idle(fk_pipeline *p)
+{
+    return fk_store_idle(&p->store);
+}
+
 int fk_pipeline_downlink(fk_pipeline *p, uint8_t *packet, size_t cap)
 {
+    if (p->downlink.config == NULL) {
+        return FK_ERR_STATE;
+    }
     int err = flush_batch(p);
 
     return err < 0 ? err : fk_downlink_next(&p->downlink, packet, cap);
@@ -540,6 +548,9 @@ int fk_pipeline_command(fk_pipeline *p, const uint8_t *packet, size_t size)
 /* Mounts the store with what the policy says each class may hold. */
 static int mount(fk_pipeline *p, const fk_store_config *cfg)
 {
+    if (cfg->log_segments == 0) {
+        return FK_ERR_INVAL; /* decisions and reports would have no place */
+    }
     p->store_config = *cfg;
     p->quota_count = quotas_of(p->quotas, &p->policy);
     if (p->quota_count > 0) {

@@ -55,6 +55,18 @@ def test_every_flipped_bit_is_noticed(image: bytes) -> None:
         assert load(bytes(damaged)) < 0
 
 
+@pytest.mark.parametrize("part", [0.0001, 0.5, 0.999], ids=["header", "weights", "CRCs"])
+def test_a_model_that_was_refused_does_not_run(image: bytes, part: float) -> None:
+    at = int(len(image) * part)
+    damaged = image[:at] + bytes([image[at] ^ 1]) + image[at + 1 :]
+    model = ffi.new("fk_model *")
+    room = np.zeros(1 << 20, np.uint8)
+    arena = ffi.cast("uint8_t *", room.ctypes.data + -room.ctypes.data % 16)
+    ffi.memmove(arena, damaged, len(damaged))
+    assert lib.fk_model_load(model, arena, len(damaged)) == lib.FK_ERR_CORRUPT
+    assert lib.fk_model_run(model, arena, len(room) - 16) == lib.FK_ERR_INVAL
+
+
 def test_another_version_is_named_as_such(image: bytes) -> None:
     assert load(image[:4] + b"\x02\x00" + image[6:]) == lib.FK_ERR_VERSION
 

@@ -412,6 +412,42 @@ def test_a_work_area_that_no_stage_could_use_is_refused(
     assert lib.fk_pipeline_init(pipeline._pipeline, config) == lib.FK_ERR_INVAL
 
 
+def test_a_pipeline_that_was_refused_does_nothing(flown: tuple[bytes, bytes, list[Frame]]) -> None:
+    """As FK_ERR_STATE says; what an earlier start left in its memory is not used either."""
+    pipeline = Pipeline(*flown[:2], SMALL)
+    p, config = pipeline._pipeline, pipeline._config
+    config.work_size = 0
+    assert lib.fk_pipeline_init(p, config) == lib.FK_ERR_TOOSMALL
+    packet, out, frame = ffi.new("uint8_t[]", 4200), ffi.new("fk_decision *"), ffi.new("fk_frame *")
+    assert lib.fk_pipeline_frame(p, out, frame, 0) == lib.FK_ERR_STATE
+    assert lib.fk_pipeline_idle(p) == lib.FK_ERR_STATE
+    assert lib.fk_pipeline_sync(p) == lib.FK_ERR_STATE
+    assert lib.fk_pipeline_downlink(p, packet, len(packet)) == lib.FK_ERR_STATE
+
+
+def test_a_store_without_room_for_decisions_is_refused(flown: tuple[bytes, bytes, list[Frame]]) -> None:
+    with pytest.raises(FkError, match="FK_ERR_INVAL"):
+        Pipeline(*flown[:2], FlashSetup(4096, 16, 256, log_segments=0))
+
+
+def test_what_was_done_while_idle_is_not_done_when_a_picture_is_kept(
+    flown: tuple[bytes, bytes, list[Frame]],
+) -> None:
+    """Counted in erases of the chip while frames are kept."""
+    policy, image, frames = flown
+    erases = {}
+    for idle in (False, True):
+        pipeline, during = Pipeline(policy, image, SMALL), 0
+        for frame in frames:
+            while idle and pipeline.idle():
+                pass
+            before = pipeline._chip.count.erases
+            during += (pipeline.frame(frame).reason == Reason.KEPT) * (pipeline._chip.count.erases - before)
+        erases[idle] = during
+    assert erases[False] > 10
+    assert erases[True] < erases[False] / 4
+
+
 def test_a_model_and_a_policy_that_do_not_fit_are_refused(flown: tuple[bytes, bytes, list[Frame]]) -> None:
     policy, image, _ = flown
     with pytest.raises(FkError, match="FK_ERR_CORRUPT"):

@@ -142,6 +142,10 @@ class Pipeline:
         now = self._pipeline.downlink.counters
         return Counters(tuple(now.sequence), tuple(now.message))
 
+    def idle(self) -> bool:
+        """Work on flash that the next picture would otherwise do; whether there is more."""
+        return check(lib.fk_pipeline_idle(self._pipeline), "idle") > 0
+
     def sync(self) -> None:
         """Write to flash what waits in RAM, as before a planned switch-off."""
         check(lib.fk_pipeline_sync(self._pipeline), "decision log")

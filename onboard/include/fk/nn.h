@@ -20,6 +20,10 @@
 #include "fk/err.h"
 #include "fk/frame.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     FK_ARENA_ALIGN = 16,  /* the arena starts at a multiple of this                    */
     FK_IMAGE_ALIGN = 4,   /* so does the image                                         */
@@ -75,7 +79,8 @@ typedef struct {
 
 /* Checks the whole image, CRCs, every offset and every size, so that nothing
  * afterwards can read or write out of bounds, whatever the bytes. The image
- * must outlive the model and start at a multiple of FK_IMAGE_ALIGN. */
+ * must outlive the model and start at a multiple of FK_IMAGE_ALIGN. On an error
+ * the model is empty, and to run it FK_ERR_INVAL. */
 int fk_model_load(fk_model *model, const uint8_t *image, size_t size);
 
 /* Bytes of RAM that fk_model_infer needs beside the stack: tensors and this
@@ -86,7 +91,9 @@ size_t fk_model_arena_size(const fk_model *model);
  * row, as here all of it has to be there. */
 size_t fk_model_run_size(const fk_model *model);
 
-/* Takes a picture from `rows` through the image's own preprocessing and runs. */
+/* Takes a picture from `rows` through the image's own preprocessing and runs. Returns 0,
+ * FK_ERR_INVAL for an arena that is not aligned to FK_ARENA_ALIGN, FK_ERR_TOOSMALL for one
+ * that is too small, FK_ERR_UNSUPPORTED where the input is no picture, or what `rows` did. */
 int fk_model_infer(const fk_model *model, const fk_row_source *rows, uint8_t *arena,
                    size_t arena_size);
 
@@ -116,5 +123,9 @@ const char *fk_model_label(const fk_model *model, unsigned class_index);
 
 /* The score from which the image's author would call a class present, 0..255. */
 uint8_t fk_model_threshold(const fk_model *model, unsigned class_index);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

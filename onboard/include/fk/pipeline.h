@@ -24,6 +24,10 @@
 #include "fk/trigger.h"
 #include "fk/uplink.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     FK_PIPELINE_SCALE_WORDS = 1024, /* bounds the width of a model's input: 341 pixels RGB   */
     FK_PIPELINE_CLASSES_MAX = 32,   /* classes of a model that the trigger can look at      */
@@ -35,8 +39,8 @@ enum {
 
 /* What a board supplies. All of it must outlive the pipeline. */
 typedef struct {
-    const fk_store_config *store; /* flash port and the store's RAM; quotas, if any, are
-                                     replaced where the policy has some                     */
+    const fk_store_config *store; /* flash port and the store's RAM; log_segments 2 or more;
+                                     quotas, if any, are replaced where the policy has some */
     const uint8_t *model;         /* a .fkm, aligned to FK_IMAGE_ALIGN, read in place         */
     size_t         model_size;
     const uint8_t *policy;        /* a compiled mission                                      */
@@ -47,7 +51,8 @@ typedef struct {
     const fk_downlink_counters *resume; /* of before a reset; NULL on a first start           */
 } fk_pipeline_config;
 
-/* The state; its members are the pipeline's own business. */
+/* The state, not to be copied or moved. Its members are the pipeline's own business, but
+ * downlink.counters, to be kept for `resume`, and store, for fk_store_stats(). */
 typedef struct {
     fk_policy  policy;
     fk_model   model;
@@ -72,7 +77,8 @@ typedef struct {
 } fk_pipeline;
 
 /* Checks policy and model against each other and the work area, mounts the store,
- * opens the downlink. Returns 0, or the error of the stage that refused. */
+ * opens the downlink. Returns 0, or the error of the stage that refused: then
+ * fk_pipeline_frame(), _idle(), _sync() and _downlink() are FK_ERR_STATE. */
 int fk_pipeline_init(fk_pipeline *p, const fk_pipeline_config *cfg);
 
 /* Judges one frame and keeps it if it is worth it. Returns its fk_reason, and
@@ -99,7 +105,13 @@ int fk_pipeline_command(fk_pipeline *p, const uint8_t *packet, size_t size);
  * does it too; a board calls it before it switches itself off. */
 int fk_pipeline_sync(fk_pipeline *p);
 
-/* Writes the next packet for the link. Returns its bytes, 0 when none waits. */
+/* Work on flash that keeping a picture would otherwise do, for the time between frames: at
+ * most one erase and the copying of one segment. Returns 1 when more is to be done, 0 when
+ * all is ready or nothing can be won. */
+int fk_pipeline_idle(fk_pipeline *p);
+
+/* Writes the next packet for the link. Returns its bytes, 0 when none waits, or an error as
+ * fk_downlink_next() does: the next call goes on. */
 int fk_pipeline_downlink(fk_pipeline *p, uint8_t *packet, size_t cap);
 
 /* Bytes of the largest packet that fk_pipeline_downlink() writes. */
@@ -108,5 +120,9 @@ size_t fk_pipeline_packet_max(const fk_pipeline *p);
 /* Bytes of work area with which every picture that `policy` allows can be kept;
  * with less than the model's arena needs, fk_pipeline_init() refuses. */
 size_t fk_pipeline_work_size(const fk_model *model, const fk_policy *policy);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -190,9 +190,8 @@ static void size_whole_run(fk_model *m)
     }
 }
 
-int fk_model_load(fk_model *m, const uint8_t *image, size_t size)
+static int load(fk_model *m, const uint8_t *image, size_t size)
 {
-    memset(m, 0, sizeof *m);
     if ((uintptr_t)image % FK_IMAGE_ALIGN) {
         return FK_ERR_INVAL;
     }
@@ -234,6 +233,16 @@ int fk_model_load(fk_model *m, const uint8_t *image, size_t size)
     }
     size_whole_run(m);
     return err == FK_OK ? fk_heads_check(m) : err;
+}
+
+int fk_model_load(fk_model *m, const uint8_t *image, size_t size)
+{
+    memset(m, 0, sizeof *m);
+    const int err = load(m, image, size);
+    if (err != FK_OK) {
+        memset(m, 0, sizeof *m); /* what was read of it is not to be believed */
+    }
+    return err;
 }
 
 const char *fk_model_label(const fk_model *m, unsigned class_index)
