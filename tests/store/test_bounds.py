@@ -117,3 +117,17 @@ def test_bounds_over_long_lives(chip: str, seed: int) -> None:
     for profile in Profile:
         for cuts in (0.0, 0.3):
             live(chip, profile, idle=seed % 2 == 0, cuts=cuts, seed=seed, steps=3000)
+
+
+@pytest.mark.parametrize("chip", ["nor", "nor-page"])
+def test_a_program_stays_within_one_page_of_a_nor(chip: str) -> None:
+    """As fk/flash.h says, so that a driver need not divide what it is given."""
+    flash = FlashEmulator(chip, 1 << 18)
+    store, rnd = Store(flash, slots=64, log_segments=2), random.Random(5)
+    for frame_id in range(1, 150):
+        picture = rnd.randbytes(rnd.randrange(1, 9000))
+        store.append(FrameMeta(frame_id=frame_id, value=frame_id), picture)
+        store.log_append(picture[: rnd.randrange(1, 241)])
+    count = flash.counters()
+    assert count["refused"] == 0
+    assert count["pages"] == count["programs"] > 1000

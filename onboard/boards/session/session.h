@@ -15,6 +15,10 @@
 
 #include "fk/pipeline.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { /* the setup: offset of each field */
     FK_SESSION_MAGIC = 0,          /* u32: FK_SESSION_MAGIC_VALUE                     */
     FK_SESSION_MODEL_SIZE = 4,     /* u32: bytes of the model image                   */
@@ -78,5 +82,9 @@ typedef struct {
  * for a stream that is no session, FK_ERR_TOOSMALL where the board's memory does
  * not suffice, or what the pipeline or the port answered. */
 int fk_session_run(fk_session *s, const fk_session_board *board);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include "fk/frame.h"
 #include "fk/pixels.h" /* fk_frame_check */
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum {
     FK_CAMERA_STRETCH = 0, /* the whole frame, each axis scaled on its own         */
     FK_CAMERA_CROP    = 1  /* the largest centred part that has the output's aspect */
@@ -66,5 +70,9 @@ int fk_camera_scale_begin(fk_scaling *s, const fk_frame *f, const fk_rect *crop,
  * the rows of the frame that it covers. Returns the bytes written, or FK_ERR_INVAL for no row
  * of that number. */
 int fk_camera_scale_row(fk_scaling *s, uint16_t row, uint8_t *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

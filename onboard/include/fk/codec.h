@@ -10,6 +10,10 @@
 
 #include "fk/frame.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum {
     FK_JPEG_GREY   = 0, /* luma alone; MCU = 8 x 8 pixels                            */
     FK_JPEG_YUV420 = 1  /* colour at half resolution; MCU = 16 x 16 pixels. A GRAY8
@@ -30,5 +34,9 @@ enum { FK_JPEG_SCRATCH_BYTES = 2048 };
  * is too small, FK_ERR_INVAL for a bad frame, setting, or misaligned scratch. */
 int fk_jpeg_encode(uint8_t *out, size_t cap, const fk_frame *f, const fk_jpeg_config *cfg,
                    void *scratch, size_t scratch_size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

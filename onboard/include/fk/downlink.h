@@ -17,6 +17,10 @@
 
 #include "fk/frame.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     FK_DECISION_PACKET_SIZE = 54,   /* bytes of a decision record's packet                */
     FK_FRAME_PACKET_SIZE    = 72,   /* bytes of a frame-of-interest packet                */
@@ -163,8 +167,9 @@ typedef struct {
     uint32_t size;        /* bytes of the whole picture                               */
 } fk_packet_chunk;
 
-/* Each returns the packet's bytes or FK_ERR_TOOSMALL. `kind` is an fk_record, whose
- * size `record` has; FK_ERR_VERSION for another. */
+/* Each returns the packet's bytes, FK_ERR_TOOSMALL, or FK_ERR_INVAL for a `chunk_size` of 0
+ * or a `count` out of its range. `kind` is an fk_record, whose size `record` has;
+ * FK_ERR_VERSION for another. */
 int fk_packet_record_encode(uint8_t *out, size_t cap, const fk_packet_head *head, int kind,
                             const uint8_t *record);
 int fk_packet_frame_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
@@ -173,5 +178,9 @@ int fk_packet_frame_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
 /* `bytes` may already lie where they belong in `out`; 1 <= count <= FK_CHUNK_SIZE_MAX. */
 int fk_packet_chunk_encode(uint8_t *out, size_t cap, const fk_packet_head *head,
                            const fk_packet_chunk *chunk, const uint8_t *bytes, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #ifndef FK_ERR_H
 #define FK_ERR_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define FK_ERR_LIST(X)                                                          \
     X(FK_ERR_INVAL,       -1, "argument outside its documented range")          \
     X(FK_ERR_IO,          -2, "device reported a failure")                      \
@@ -28,5 +32,9 @@ const char *fk_err_text(int code);
 
 /* The symbol of `code`, such as "FK_ERR_INVAL"; never NULL. */
 const char *fk_err_name(int code);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum {
     FK_PIXEL_GRAY8    = 0, /* 1 byte a pixel                                           */
     FK_PIXEL_RGB565LE = 1, /* 2 bytes: low byte first, red in bits 15..11               */
@@ -78,5 +82,9 @@ const char *fk_reason_text(int reason); /* never NULL */
 
 /* The reason's name without its prefix, such as "KEPT"; never NULL. */
 const char *fk_reason_name(int reason);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

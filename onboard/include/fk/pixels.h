@@ -15,6 +15,10 @@
 
 #include "fk/frame.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* 0 if `f` is a view that every stage may read: known format, sides in
  * 1..FK_FRAME_SIDE_MAX, even width for YUYV, stride not shorter than a row,
  * all rows within `size`. Else FK_ERR_INVAL. */
@@ -36,5 +40,9 @@ int fk_pixels_rgb(uint8_t *out, const fk_frame *f, uint32_t x, uint32_t y, uint3
 /* As fk_pixels_gray, but only every `step`-th pixel, 1..FK_FRAME_SIDE_MAX: `count` of them. */
 int fk_pixels_gray_every(uint8_t *out, const fk_frame *f, uint32_t x, uint32_t y, uint32_t count,
                          uint32_t step);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

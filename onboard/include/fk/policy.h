@@ -7,6 +7,10 @@
 
 #include "fk/frame.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     FK_POLICY_CLASSES_MAX = 8,
     FK_POLICY_MASKS_MAX = 4,
@@ -58,5 +62,9 @@ typedef struct {
  * FK_ERR_CORRUPT on a wrong magic or CRC, FK_ERR_VERSION, or FK_ERR_INVAL when
  * a field is outside its range; `out` is written only on success. */
 int fk_policy_parse(fk_policy *out, const uint8_t *bytes, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 
 #include "fk/frame.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { FK_SCREEN_BINS = 256, FK_SCREEN_SAMPLES = 4096 };
 
 typedef struct {
@@ -34,5 +38,9 @@ int fk_screen_measure(fk_screen_stats *out, const fk_frame *f, const fk_rect *ma
 
 /* FK_REASON_DARK, _BRIGHT or _BLANK, asked in this order, or FK_REASON_KEPT: go on. */
 int fk_screen_judge(const fk_screen_stats *stats, const fk_screen_config *cfg);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

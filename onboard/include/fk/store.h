@@ -26,6 +26,10 @@
 #include "fk/flash.h"
 #include "fk/frame.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     FK_STORE_SEGMENTS_MIN = 8,
     FK_STORE_CHUNK_MAX    = 4096, /* bytes of a frame in one chunk                     */
@@ -182,7 +186,9 @@ typedef struct {
 
 /* Finds what the region holds: reads a few records of each segment, programs
  * and erases none, needs no later scan. A region with foreign or no content is
- * an empty store. FK_ERR_INVAL says that the configuration cannot work. */
+ * an empty store. FK_ERR_INVAL says that the configuration cannot work. Until it
+ * has ended well, calls are FK_ERR_STATE, or FK_ERR_NOENT where a frame is named
+ * to be read. */
 int fk_store_mount(fk_store *store, const fk_store_config *cfg);
 
 /* The same in steps, for a watchdog's sake: begin once, then step until it
@@ -199,7 +205,7 @@ int fk_store_mount_step(fk_store *store, uint32_t segments);
 int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *data, size_t size);
 
 /* Copies up to n bytes from `offset` of a frame. Returns the bytes copied (less
- * than n only at the end), FK_ERR_NOENT, or FK_ERR_CORRUPT / FK_ERR_ECC / FK_ERR_IO
+ * than n only at the end), FK_ERR_NOENT, FK_ERR_INVAL past the end, or FK_ERR_CORRUPT / FK_ERR_ECC / FK_ERR_IO
  * when the chunk no longer verifies: nothing unverified is ever handed out. Reads
  * whole chunks, so ask for much at a time. */
 int fk_store_read(fk_store *store, uint32_t frame_id, uint32_t offset, uint8_t *out, size_t n);
@@ -253,5 +259,9 @@ uint32_t fk_store_next_id(const fk_store *store);
 void fk_store_use_id(fk_store *store, uint32_t frame_id);
 
 void fk_store_stats(const fk_store *store, fk_store_report *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include "fk/frame.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { FK_TRIGGER_WEIGHT_MAX = 257 }; /* 255 x 257 = 65535, the greatest value */
 
 typedef struct {
@@ -29,5 +33,9 @@ typedef struct {
  * rule about a class the model has not, a weight out of range, or no rules. */
 int fk_trigger_judge(fk_decision *decision, const fk_trigger_config *cfg, const uint8_t *scores,
                      size_t score_count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

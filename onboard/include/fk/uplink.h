@@ -12,6 +12,10 @@
 
 #include "fk/frame.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     FK_COMMAND_REST = 13, /* bytes of a command's packet beside its data                */
     FK_COMMAND_SIZE_MAX = 512 /* a longer packet is no command                          */
@@ -39,5 +43,9 @@ typedef struct {
  * out->packet_id 0: nobody is to be told; FK_ERR_UNSUPPORTED for a command that is
  * not known and FK_ERR_INVAL for one whose data cannot be meant, both to be reported. */
 int fk_command_parse(fk_command *out, const uint8_t *packet, size_t size, uint16_t apid);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
