@@ -68,7 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layout",
         choices=[layout.value for layout in Layout],
         default=Layout.PLAIN.value,
-        help="order of the weights: the .tflite's, or that of a core's fast kernels; every build reads all",
+        help="order of the weights: the .tflite's, or that of the fast kernels of Cortex-M4, M7 and M33; "
+        "every build reads both",
     )
     parser.add_argument("--arena", type=int, metavar="N", help="tensors within N bytes, or say the least")
     parser.add_argument("--json", action="store_true", help="the report as one JSON object")
