@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "base/pixel_inline.h"
+#include "base/v7em.h"
 
 /* Of the left and of the right pixel, 0..255. */
 typedef struct {
     uint16_t r[2], g[2], b[2];
 } fk_rgb_pair;
 
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && !defined(FK_PORTABLE)
+#if defined(FK_V7EM)
 
 static inline void fk_halves(uint16_t out[2], uint32_t both)
 {

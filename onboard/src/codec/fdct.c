@@ -4,6 +4,7 @@
  * half of a 64-bit product, one instruction on Armv7E-M. */
 #include "codec/fdct.h"
 
+#include "base/v7em.h"
 #include "codec/tables.h"
 
 enum { FRACTION = 14 };
@@ -33,7 +34,7 @@ static inline int32_t high(int32_t a, int32_t b)
 /* The same, rounded to nearest, halves up. */
 static inline int32_t high_rounded(int32_t a, int32_t b)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if defined(FK_V7EM)
     int32_t out;
     __asm__("smmulr %0, %1, %2" : "=r"(out) : "r"(a), "r"(b));
     return out;

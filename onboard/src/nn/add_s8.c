@@ -17,7 +17,7 @@ static int8_t add(const fk_binary *p, int8_t a, int8_t b)
 
 void fk_add_s8(int8_t *out, const int8_t *a, const int8_t *b, const fk_binary *p)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if defined(FK_V7EM)
     if (fk_add_s8_v7em(out, a, b, p)) {
         return;
     }

@@ -2,9 +2,10 @@
 #ifndef FK_NN_ADD_V7EM_INLINE_H
 #define FK_NN_ADD_V7EM_INLINE_H
 
+#include "base/v7em.h"
 #include "kernels.h"
 
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if defined(FK_V7EM)
 
 enum { TWICE_SHIFT = 21 }; /* TFLite's 2^20, doubled as SMMLAR wants its factor */
 

@@ -4,7 +4,7 @@
 
 #include "pairs_inline.h"
 
-#if !(defined(__ARM_FEATURE_DSP) && defined(__thumb2__))
+#if !defined(FK_V7EM)
 
 /* Sums of one pixel: `both` over whole numbers, `low` over their low bytes. They
  * wrap as the registers of the fast twin do. */

@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/v7em.h"
 #include "nn/kernels.h"
 
 enum {

@@ -2,11 +2,10 @@
  *
  * Written in assembly because every register is in use: six sums, three inputs,
  * two words of weights, two pointers and a counter leave none to the compiler,
- * which spills in the loop that matters. It is Thumb: a Cortex-A or -R that runs Arm
- * instructions has the same products, and takes the twin. */
+ * which spills in the loop that matters. */
 #include "pairs.h"
 
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if defined(FK_V7EM)
 
 #define UNUSED __attribute__((unused)) /* the assembly finds them in registers */
 

@@ -5,7 +5,7 @@
 
 #include "pairs_inline.h"
 
-#if !(defined(__ARM_FEATURE_DSP) && defined(__thumb2__))
+#if !defined(FK_V7EM)
 
 static int32_t value(const uint8_t *row, unsigned position)
 {

@@ -2,7 +2,7 @@
  * assembly for the same reason as pairs_v7em.c. */
 #include "planes.h"
 
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if defined(FK_V7EM)
 
 #define UNUSED __attribute__((unused)) /* the assembly finds them in registers */
 
