@@ -61,3 +61,17 @@ def test_data_of_commands_of_the_overview() -> None:
     sizes = re.findall(r"^\| (6[4-7]) \|[^|]*\|[^|]*?(\d+) bytes", ICD, re.MULTILINE)
     declared = {"65": formats.Resend, "66": formats.Delete, "67": formats.Policy}
     assert dict(sizes) == {subtype: str(struct.sizeof()) for subtype, struct in declared.items()}
+
+
+def test_files_that_documents_name_are_there() -> None:
+    root = Path(__file__).resolve().parents[2]
+    folders = "tests|onboard|docs|missions|models|sim|ground|tools"
+    missing = []
+    for page in (root / "README.md", root / "CHANGELOG.md", *root.glob("docs/*.md")):
+        text = page.read_text(encoding="utf-8")
+        named = set(re.findall(rf"(?<![\w/.~-])(?:{folders})/[\w./*-]*\w", text))
+        assert named, page.name
+        missing += [f"{page.name}: {name}" for name in sorted(named) if not any(root.glob(name))]
+        links = re.findall(r"\]\((?!http)([^)#]+)", text)
+        missing += [f"{page.name}: {link}" for link in links if not (page.parent / link).exists()]
+    assert missing == []
