@@ -75,6 +75,17 @@ def test_append_refuses_what_cannot_be(frame_id: int, size: int) -> None:
         store.append(FrameMeta(frame_id, 5), bytes(size))
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_banks_that_leave_segments_out_are_refused(count: int) -> None:
+    flash = FlashEmulator("f4")
+    assert flash.port.bank_count > 2, "a chip of mixed segments"
+    Store(flash, slots=16)
+    flash.port.bank_count = count
+    assert flash.segment(flash.segment_count - 1)[1] == 0
+    with pytest.raises(FkError, match="FK_ERR_INVAL"):
+        Store(flash, slots=16)
+
+
 def test_an_id_is_kept_once() -> None:
     store = Store(FlashEmulator("nor", 1 << 18), slots=16)
     store.append(FrameMeta(4, 5), b"first")

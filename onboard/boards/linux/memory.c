@@ -15,6 +15,9 @@ fk_board_memory fk_board_lends(void)
 {
     const int file = fk_host_open("model.fkm", FK_HOST_READ);
     const int size = file < 0 ? 0 : fk_host_read(file, model, sizeof model);
+    if (size <= 0) {
+        fk_host_print("model.fkm is not here; run it in the folder of a session. ");
+    }
     return (fk_board_memory){
         .model = model,
         .model_room = size < 0 ? 0 : (size_t)size,

@@ -63,8 +63,11 @@ static int set_up(fk_session *s)
     const size_t policy_size = fk_get_u16be(setup + FK_SESSION_POLICY_SIZE);
     const size_t model_size = fk_get_u32be(setup + FK_SESSION_MODEL_SIZE);
     if (fk_get_u32be(setup + FK_SESSION_MAGIC) != FK_SESSION_MAGIC_VALUE ||
-        policy_size > sizeof s->policy || model_size > s->board->model_room) {
+        policy_size > sizeof s->policy) {
         return FK_ERR_CORRUPT;
+    }
+    if (model_size > s->board->model_room) {
+        return FK_ERR_TOOSMALL;
     }
     err = read_events(s, s->policy, policy_size);
     if (err < 0) {

@@ -37,7 +37,7 @@ typedef struct {
     uint32_t bank_count;
 } fk_flash;
 
-/* Address and size of a segment, which must be < segment_count. Takes a step per bank. */
+/* Address and size of a segment; size 0 for one that is in no bank. Takes a step per bank. */
 void fk_flash_segment(const fk_flash *flash, uint32_t segment, uint32_t *address, uint32_t *size);
 
 #ifdef __cplusplus

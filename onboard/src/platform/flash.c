@@ -20,4 +20,5 @@ void fk_flash_segment(const fk_flash *flash, uint32_t segment, uint32_t *address
         segment -= bank->segment_count;
         *address += bank->segment_count * bank->segment_size;
     }
+    *size = 0; /* in no bank: a mount refuses it */
 }
