@@ -18,6 +18,7 @@ EXAMPLES = """examples:
   fk-models compile person.tflite -o person.fkm --labels none,person
   fk-models compile mcunet_vww.tflite -o m.fkm --range -1 0.992     pixels 0 and 255 as the training had them
   fk-models compile m.tflite -o m.fkm --mean 123.7,116.3,103.5 --std 58.4,57.1,57.4 --bgr
+  fk-models compile person.tflite -o m4.fkm --layout armv7e-m       much faster on Cortex-M4, M7, M33
   fk-models compile yolo.tflite -o y.fkm --labels person --anchors '81,82 135,169 / 10,14 23,27'
 """
 ANCHOR_MAX = 4096
@@ -147,11 +148,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _packed(report: dict[str, Any]) -> str:
+    if report["layout"] == Layout.PLAIN.value:
+        return "weights as in the .tflite (for Cortex-M4, M7, M33: --layout armv7e-m)"
+    return f"{report['packed_operators']} packed for {report['layout']}"
+
+
 def _text(output: Path, report: dict[str, Any]) -> str:
     before = report["before"]
     lines = [
         f"{output}: {report['image_bytes']:,} bytes, id {report['model_id']}",
-        f"  operators   {report['operators']}, {report['packed_operators']} packed for {report['layout']}",
+        f"  operators   {report['operators']}, {_packed(report)}",
         f"  MACs        {report['macs']:,} of {before['macs']:,}",
         f"  weights     {report['weight_bytes']:,} of {before['weight_bytes']:,} bytes",
         f"  arena       {report['arena_bytes']:,} bytes, at least {report['arena_lower_bound']:,}; "

@@ -62,6 +62,16 @@ def test_a_board_that_is_a_program_leaves_what_the_host_left(
     assert main(["compare", str(folder)]) == 0
 
 
+def test_the_model_is_packed_for_a_core_and_nothing_else_differs(recorded: Path, tmp_path: Path) -> None:
+    words = ["session", "demo", "--mission", MISSION, "--limit", str(FRAMES), "--out", str(tmp_path / "S")]
+    assert main([*words, "--layout", "armv7e-m"]) == 0
+    for path in recorded.iterdir():
+        same = path.read_bytes() == (tmp_path / "S" / path.name).read_bytes()
+        assert same == (path.name not in {"model.fkm", "session.bin"}), path.name  # session.bin has its size
+    plain, packed = ((folder / "session.bin").read_bytes() for folder in (recorded, tmp_path / "S"))
+    assert plain[:4] + plain[8:] == packed[:4] + packed[8:]
+
+
 def test_a_session_is_as_its_header_says(recorded: Path) -> None:
     """Read by hand, from session.h alone."""
     data = (recorded / "session.bin").read_bytes()
