@@ -382,7 +382,11 @@ def test_a_pass_keeps_to_its_budget_and_the_next_goes_on(flown: tuple[bytes, byt
     assert bit_by_bit == at_once
 
 
-@pytest.mark.parametrize("record", [b"\x63" + bytes(37), b"\x01" + bytes(37)], ids=["unknown", "short"])
+@pytest.mark.parametrize(
+    "record",
+    [b"\x63" + bytes(37), b"\x01" + bytes(37), b"\x63" + bytes(239)],
+    ids=["unknown", "short", "longest"],
+)
 def test_a_record_of_another_build_is_not_in_the_way_for_ever(
     record: bytes, flown: tuple[bytes, bytes, list[Frame]]
 ) -> None:

@@ -71,7 +71,7 @@ typedef struct {
     uint16_t   batch_fill;                /* bytes in batch, 0 when it is empty               */
     uint16_t   unsent_fill, unsent_at;    /* bytes in unsent; those already in packets        */
     uint8_t    batch[FK_PIPELINE_LOG];    /* decisions not yet in flash                      */
-    uint8_t    unsent[FK_PIPELINE_LOG];   /* records from flash, being sent                   */
+    uint8_t    unsent[FK_STORE_LOG_MAX];  /* records from flash, being sent; room for any   */
     uint32_t   scale_scratch[FK_PIPELINE_SCALE_WORDS];
     uint16_t   histogram[FK_SCREEN_BINS];
 } fk_pipeline;
