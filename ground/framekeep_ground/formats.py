@@ -220,7 +220,7 @@ PolicyClass = Struct(
     "threshold" / Int8ub * "least score, 0..255, at which a frame is of interest",
     "weight" / Int16ub * "0..257: a frame's value is score x weight",
     "floor" / Int32ub * "bytes of pictures in flash below which other classes cannot push it; 0 = none",
-    "ceiling" / Int32ub * "bytes of pictures in flash that it never exceeds; 0 = no bound",
+    "ceiling" / Int32ub * "bytes of pictures in flash at most, picture_bytes_max or more; 0 = no bound",
 )
 
 Policy = Struct(

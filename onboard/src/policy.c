@@ -64,7 +64,9 @@ static int classes_ok(const fk_policy *p)
     }
     for (unsigned i = 0; i < p->class_count; i++) {
         const fk_policy_class *c = &p->classes[i];
-        if (c->weight > WEIGHT_MAX || (c->ceiling != 0 && c->floor > c->ceiling)) {
+        /* for a picture above its ceiling the store would give up the others and then refuse it */
+        if (c->weight > WEIGHT_MAX ||
+            (c->ceiling != 0 && (c->ceiling < c->floor || c->ceiling < p->picture_bytes_max))) {
             return 0;
         }
     }

@@ -157,6 +157,14 @@ def test_a_floor_above_its_ceiling_is_refused(fields: dict[str, Any]) -> None:
     assert (code, read.classes[0].floor, read.classes[0].ceiling) == (0, 1000, 0)
 
 
+def test_a_ceiling_under_one_picture_is_refused_as_in_a_mission(fields: dict[str, Any]) -> None:
+    """A picture between the two would push the others of its class out and then be refused itself."""
+    for ceiling, code in ((9000, 0), (8999, ErrorCode.FK_ERR_INVAL)):
+        fields["picture_bytes_max"] = 9000
+        fields["classes"][0].update({"floor": 0, "ceiling": ceiling})
+        assert parse(resealed(fields))[0] == code
+
+
 def test_another_version_is_named_as_such(fields: dict[str, Any]) -> None:
     fields["version"] = 2
     assert parse(resealed(fields))[0] == ErrorCode.FK_ERR_VERSION

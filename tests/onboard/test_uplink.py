@@ -284,7 +284,7 @@ FIXED: dict[str, Callable[[bytes], bytes]] = {
     "image_apid": lambda p: resealed(p, image_apid=103),
     "chunk_bytes": lambda p: resealed(p, chunk_bytes=formats.Policy.parse(p).chunk_bytes + 1),
     "quota": lambda p: resealed(
-        p, classes=[dict(formats.Policy.parse(p).classes[0]) | {"ceiling": 5000}] * 8
+        p, classes=[dict(formats.Policy.parse(p).classes[0]) | {"ceiling": 50000}] * 8
     ),
     "mask_lifted": masked,  # by none
     "mask_not_counted": lambda p: resealed(p, mask_count=0),  # though its place is still there

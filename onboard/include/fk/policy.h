@@ -24,7 +24,8 @@ typedef struct {
     uint8_t  threshold;  /* least score, 0..255, at which a frame is of interest    */
     uint16_t weight;     /* 0..257: the value is score x weight, 65535 at most       */
     uint32_t floor;      /* bytes in flash that other classes leave it; 0: none       */
-    uint32_t ceiling;    /* bytes in flash that it never exceeds; 0: no bound         */
+    uint32_t ceiling;    /* bytes in flash that it never exceeds, picture_bytes_max or
+                            more; 0: no bound                                       */
 } fk_policy_class;
 
 typedef struct {

@@ -222,7 +222,7 @@
 #define FK_POLICY_CLASS_THRESHOLD             1u /* 1 B: least score, 0..255, at which a frame is of interest */
 #define FK_POLICY_CLASS_WEIGHT                2u /* 2 B: 0..257: a frame's value is score x weight */
 #define FK_POLICY_CLASS_FLOOR                 4u /* 4 B: bytes of pictures in flash below which other classes cannot push it; 0 = none */
-#define FK_POLICY_CLASS_CEILING               8u /* 4 B: bytes of pictures in flash that it never exceeds; 0 = no bound */
+#define FK_POLICY_CLASS_CEILING               8u /* 4 B: bytes of pictures in flash at most, picture_bytes_max or more; 0 = no bound */
 #define FK_POLICY_CLASS_BYTES                12u /* in all */
 
 /* PolicyRect: docs/SPEC.md */
