@@ -1,8 +1,8 @@
 /* A NOR region kept in a file: the flash port of the images.
  *
- * As strict as a chip and as the host's emulator: a program that would need a
- * 0 turned back into 1, an unaligned one, or one beyond the region fails with
- * FK_ERR_IO and changes nothing. */
+ * As strict as a chip and as the host's emulator: a program of bytes that are
+ * not erased fails with FK_ERR_IO, an unaligned one or one beyond the region
+ * with FK_ERR_INVAL, and changes nothing. */
 #ifndef FK_FLASH_FILE_H
 #define FK_FLASH_FILE_H
 
