@@ -86,6 +86,23 @@ def test_banks_that_leave_segments_out_are_refused(count: int) -> None:
         Store(flash, slots=16)
 
 
+def test_a_pass_ends_though_no_mark_can_be_written() -> None:
+    """A flash that is worn out still sends each of its pictures once; after a reset some come again."""
+    flash = FlashEmulator("nor", 1 << 17)
+    store = Store(flash, slots=32)
+    for frame_id in range(1, 21):
+        store.append(FrameMeta(frame_id, frame_id), bytes(1000))
+    for segment in range(flash.segment_count):
+        flash.set_bad(segment, Bad.PROGRAM)
+    sent = []
+    while (best := store.best()) is not None and len(sent) < 40:
+        sent.append(best.frame_id)
+        store.mark_sent(best.frame_id)
+    assert sent == list(range(20, 0, -1))
+    store.remount()
+    assert {meta.frame_id for meta in store.frames()} == set(range(1, 21))
+
+
 def test_an_id_is_kept_once() -> None:
     store = Store(FlashEmulator("nor", 1 << 18), slots=16)
     store.append(FrameMeta(4, 5), b"first")

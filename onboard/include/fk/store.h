@@ -223,7 +223,9 @@ int fk_store_list(fk_store *store, uint32_t after, fk_frame_meta *meta);
 
 /* The frame has been sent: it stays readable and is the first to go when room
  * is needed. Written with the next append, delete, idle or sync: after a cut
- * before that it counts as not sent. */
+ * before that it counts as not sent. So it does after any reset where more marks
+ * wait than can be written, on a flash that is full or worn out. Returns FK_OK,
+ * FK_ERR_NOENT or FK_ERR_STATE. */
 int fk_store_mark_sent(fk_store *store, uint32_t frame_id);
 
 /* Forgets a frame for good: it does not come back after a cut. */

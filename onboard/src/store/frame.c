@@ -372,10 +372,10 @@ int fk_store_mark_sent(fk_store *store, uint32_t frame_id)
         return FK_ERR_NOENT;
     if (slot->place & FK_SLOT_SENT)
         return FK_OK;
-    int r = fk_store_mark(store, frame_id, where(store, slot) | (uint32_t)FK_STORE_MARK_SENT << 16);
-    if (r >= 0)
-        slot->place |= FK_SLOT_SENT;
-    return r;
+    /* Also where no mark can be written, or the picture would be sent for ever: a reset undoes it. */
+    slot->place |= FK_SLOT_SENT;
+    (void)fk_store_mark(store, frame_id, where(store, slot) | (uint32_t)FK_STORE_MARK_SENT << 16);
+    return FK_OK;
 }
 
 int fk_store_delete(fk_store *store, uint32_t frame_id)
