@@ -1,11 +1,13 @@
 """What values each channel can take, for every possible input: intervals of the exact integer arithmetic.
 
 All the kernels' steps are monotone (multipliers are not negative), so the bounds of a sum give the bounds
-of the output, with the roundings that the flight code makes.
+of the output, with the roundings that the flight code makes. What may leave 32 bits on the way wraps: of it
+nothing is known.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from framekeep_models.program import Kind, Op, Program
 from framekeep_models.quantise import ADD_LEFT_SHIFT
 
 I64 = npt.NDArray[np.int64]
+WIDEST = 2.0**31 - 128  # room for a zero point
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,18 @@ def padded(op: Weighted) -> bool:
     return False
 
 
+def fits(totals: I64, shift: Any) -> npt.NDArray[np.bool_]:
+    """Do sums stay within 32 bits while they are scaled? Beyond them they wrap, and bounds bound nothing."""
+    return np.asarray(np.abs(totals) * 2.0 ** np.maximum(shift, 0) < WIDEST)
+
+
 def _finish(op: Weighted, low: I64, high: I64) -> Range:
+    least, most = op.act
     bounds = [
-        np.clip(multiply(total, op.multiplier, op.shift) + op.out_zero, *op.act) for total in (low, high)
+        np.clip(multiply(total, op.multiplier, op.shift) + op.out_zero, least, most) for total in (low, high)
     ]
-    return Range(bounds[0], bounds[1])
+    known = fits(low, op.shift) & fits(high, op.shift)
+    return Range(np.where(known, bounds[0], least), np.where(known, bounds[1], most))
 
 
 def _conv(op: Conv, _program: Program, known: dict[int, Range]) -> Range:
@@ -128,6 +138,8 @@ def _mean(op: Mean, program: Program, known: dict[int, Range]) -> Range | None:
     if op.sizes[2] != len(x.low) or program.buffers[op.output].shape[-1] != len(x.low):
         return None
     count = op.sizes[1]
+    if not np.all([fits((bound - op.in_zero) * count, op.multiplier.shift) for bound in (x.low, x.high)]):
+        return None
     low, high = (
         np.clip(scale((bound - op.in_zero) * count, op.multiplier) + op.out_zero, -128, 127)
         for bound in (x.low, x.high)
@@ -149,6 +161,8 @@ def _binary(op: Binary, program: Program, known: dict[int, Range]) -> Range | No
     else:
         values = op.constant.reshape(-1).astype(np.int64)
         b = Range(np.broadcast_to(values, a.low.shape), np.broadcast_to(values, a.low.shape))
+    if op.what == Kind.MUL and not np.all(fits(np.int64(255 * 255), op.multipliers[2].shift)):
+        return None
     corners = [_element(op, x, y) for x in (a.low, a.high) for y in (b.low, b.high)]
     return Range(np.minimum.reduce(corners), np.maximum.reduce(corners))
 

@@ -6,9 +6,11 @@ from framekeep_models.compile import Compiled, Options, compile_model
 from framekeep_models.intervals import ranges
 from framekeep_models.lower import lower
 from framekeep_models.tflite_model import load
+from framekeep_models.tflite_writer import Writer
 from framekeep_models.verify import golden_file, verify
 from framekeep_onboard import Model
 
+from tests.models.oracles import Micro
 from tests.models.small_nets import Net, mobile_net
 from tests.shared_data import shared
 
@@ -97,3 +99,39 @@ def test_vww_loses_half_its_macs_and_four_fifths_of_its_weights() -> None:
     assert report["weight_bytes"] < 0.2 * report["before"]["weight_bytes"]
     inputs, outputs = golden_file(shared("tflite/golden/vww_96_int8.npz"))
     assert verify(tflite, inputs[:10], outputs[:10]).passed
+
+
+def shifted_far(after: str, seed: int) -> bytes:
+    """Two operators and a convolution that reads them, with factors of up to 2**29 on the way."""
+    rng, net = np.random.default_rng(seed), Writer()
+    x, y = net.tensor((1, 4, 4, 2), scale=1.0, zero_point=-3), net.tensor((1, 4, 4, 8), scale=1.0)
+    steps = (2.0 ** rng.uniform(10, 29, 8)).astype(np.float32)
+    first = steps if after == "CONV_2D" else [0.5] * 8
+    net.add("CONV_2D", [x, net.constant(rng.integers(-3, 4, (8, 1, 1, 2)), np.int8, scale=first)], [y])
+    last, shape = y, (1, 1, 1, 8) if after == "MEAN" else (1, 4, 4, 8)
+    if after != "CONV_2D":
+        scale = 1.0 if after == "DEPTHWISE_CONV_2D" else 2.0 ** rng.uniform(-28, -10)
+        last = net.tensor(shape, scale=scale, zero_point=3)
+    if after == "DEPTHWISE_CONV_2D":
+        wide = net.constant(rng.integers(-3, 4, (1, 3, 3, 8)), np.int8, scale=steps, axis=3)
+        net.add(after, [y, wide], [last], padding="SAME")
+    elif after == "MUL":
+        net.add(after, [y, net.constant(rng.integers(-128, 128, 8), np.int8, scale=1.0)], [last])
+    elif after == "MEAN":
+        net.add(after, [y, net.constant([1, 2], np.int32)], [last], keep_dims=True)
+    weights = net.constant(rng.integers(-127, 128, (3, 1, 1, 8)), np.int8, scale=0.01)
+    out = net.tensor((*shape[:3], 3), scale=1.0)
+    net.add("CONV_2D", [last, weights], [out])
+    return net.build([x], [out])
+
+
+@pytest.mark.parametrize("after", ["CONV_2D", "DEPTHWISE_CONV_2D", "MUL", "MEAN"])
+def test_a_sum_that_wraps_while_it_is_scaled_is_no_constant(after: str) -> None:
+    """Factors far above 1 shift sums out of 32 bits, where TFLite Micro wraps: bounds then bound nothing."""
+    rng = np.random.default_rng(1)
+    for seed in range(12):
+        blob = shifted_far(after, seed)
+        truth, engine = Micro(blob), Model(compile_model(blob).image)
+        for _ in range(4):
+            given = rng.integers(-128, 128, (1, 4, 4, 2)).astype(np.int8)
+            assert np.array_equal(engine.run(given).reshape(-1), truth.outputs([given])[0].reshape(-1))
