@@ -16,14 +16,18 @@ def choose_plan(program: Program, limit: int | None = None) -> Plan:
         costs = [p.size + p.streamed * STATE_BYTES for p in sketches]
         enough = min(costs) * NEAR if min(costs) <= costs[0] * WORTH else costs[0]
         return plan(program, streamed=next(n for n, cost in enumerate(costs) if cost <= enough))
-    least = None
     for sketch in sketches:
-        if sketch.bound > limit:
-            continue
-        full = plan(program, streamed=sketch.streamed)
-        if full.size <= limit:
-            return full
-        least = full.size if least is None else min(least, full.size)
-    if least is None:
-        least = min(sketch.bound for sketch in sketches)
-    raise ModelError(f"no plan within {limit:,} bytes of arena; the least is {least:,}")
+        if sketch.bound <= limit:
+            full = plan(program, streamed=sketch.streamed)
+            if full.size <= limit:
+                return full
+    raise ModelError(f"no plan within {limit:,} bytes of arena; the least is {_least(program, sketches):,}")
+
+
+def _least(program: Program, sketches: list[Plan]) -> int:
+    """What to ask for instead: a limit that is met, and not the bound below it."""
+    least = min(sketch.size for sketch in sketches)
+    for sketch in sorted(sketches, key=lambda p: p.bound):
+        if sketch.bound < least:
+            least = min(least, plan(program, streamed=sketch.streamed).size)
+    return least

@@ -16,6 +16,7 @@ from framekeep_models.verify import golden_file, verify
 from framekeep_onboard import Model
 from framekeep_onboard._fk import lib
 
+from tests.models import random_net
 from tests.models.small_nets import Net, mobile_net
 from tests.shared_data import shared
 
@@ -78,6 +79,17 @@ def test_a_limit_is_kept_with_as_little_streaming_as_will_do() -> None:
     assert report["streamed_operators"] == 0
     with pytest.raises(ModelError, match=r"the least is [\d,]+"):
         compile_model(blob, options=Options(arena=least["arena_bytes"] // 2))
+
+
+def test_the_least_that_is_named_is_a_limit_that_is_met() -> None:
+    for seed in range(12):
+        blob = random_net.make(seed).model
+        with pytest.raises(ModelError, match=r"the least is [\d,]+") as refusal:
+            compile_model(blob, options=Options(arena=1))
+        least = int(str(refusal.value).rsplit(" ", 1)[1].replace(",", ""))
+        assert compile_model(blob, options=Options(arena=least)).report["arena_bytes"] == least
+        with pytest.raises(ModelError, match=f"the least is {least:,}$"):
+            compile_model(blob, options=Options(arena=least - 1))
 
 
 def test_vww_needs_a_sixth_of_its_largest_tensors() -> None:
