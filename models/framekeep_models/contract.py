@@ -10,6 +10,7 @@ import numpy.typing as npt
 from framekeep_models.program import Buffer, ModelError, Program
 
 NONE = 255  # no such channel
+PICTURE_SIDE_MAX = 4096  # FK_FRAME_SIDE_MAX of onboard/include/fk/frame.h
 PICTURE_SIDE_MIN = 16  # smaller inputs with 1 or 3 channels are taken for something else
 
 
@@ -121,11 +122,13 @@ def _input(program: Program, wishes: Wishes) -> Input:
     picture, shape = wishes.picture, buffer.shape
     fits = len(shape) == 4 and shape[0] == 1 and shape[3] in (1, 3)
     if picture is None:
-        picture = fits and min(shape[1:3]) >= PICTURE_SIDE_MIN
+        picture = fits and min(shape[1:3]) >= PICTURE_SIDE_MIN and max(shape[1:3]) <= PICTURE_SIDE_MAX
     if not picture:
         return Input()
     if not fits:
         raise ModelError(f"an input of shape {list(shape)} is no picture; [1, rows, columns, 1 or 3] is")
+    if max(shape[1:3]) > PICTURE_SIDE_MAX:
+        raise ModelError(f"a picture of {shape[1]} rows and {shape[2]} columns; at most {PICTURE_SIDE_MAX}")
     order = Order.GREY if shape[3] == 1 else Order.BGR if wishes.bgr else Order.RGB
     fit = Fit.CROP if wishes.crop else Fit.STRETCH
     return Input(order, fit, shape[1], shape[2], _luts(buffer, wishes, shape[3]))
@@ -191,7 +194,7 @@ def _heads(program: Program, wishes: Wishes) -> tuple[tuple[Head, ...], int]:
         if background is None:
             background = 1 if grid != (1, 1) and depth > 1 else 0
         count = depth - background
-        if len(shape) not in (2, 4) or not 1 <= count <= 254 or max(grid) > 0xFFFF:
+        if len(shape) not in (2, 4) or shape[0] != 1 or not 1 <= count <= 254 or max(grid) > 0xFFFF:
             continue
         heads.append(_head(buffer, number, grid, depth, background, wishes))
         counts.append(count)
@@ -217,7 +220,8 @@ def _yolo(program: Program, wishes: Wishes) -> tuple[tuple[Head, ...], int]:
     for number, (index, shape, anchors) in enumerate(columns):
         buffer = program.buffers[index]
         depth = shape[-1] // len(anchors)
-        if len(shape) != 4 or len(size) != 4 or depth * len(anchors) != shape[-1] or depth <= YOLO_CLASSES:
+        grid = len(shape) == len(size) == 4 and shape[0] == 1
+        if not grid or depth * len(anchors) != shape[-1] or depth <= YOLO_CLASSES:
             raise ModelError(
                 f"output {number} of shape {list(shape)} is no grid of {len(anchors)} anchors, "
                 f"each with {YOLO_CLASSES} channels and one per class"

@@ -161,7 +161,7 @@ def _binary(op: Binary, program: Program, known: dict[int, Range]) -> Range | No
     else:
         values = op.constant.reshape(-1).astype(np.int64)
         b = Range(np.broadcast_to(values, a.low.shape), np.broadcast_to(values, a.low.shape))
-    if op.what == Kind.MUL and not np.all(fits(np.int64(255 * 255), op.multipliers[2].shift)):
+    if op.what == Kind.MUL and not np.all(fits(np.array(255 * 255), op.multipliers[2].shift)):
         return None
     corners = [_element(op, x, y) for x in (a.low, a.high) for y in (b.low, b.high)]
     return Range(np.minimum.reduce(corners), np.maximum.reduce(corners))

@@ -4,6 +4,7 @@ Each rule prepares what TFLite Micro prepares at run time (multipliers, ranges, 
 real-valued is left. What cannot be lowered is refused here, all of it at once, by operator, node and reason.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -82,8 +83,21 @@ def lowers(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
+def axis_of(value: int, rank: int) -> int:
+    """An axis counted from 0; below 0 it counts from the end."""
+    if not -rank <= value < rank:
+        raise ModelError(f"axis {value} of {rank} dimensions")
+    return value % rank
+
+
 def describe(tensor: Tensor) -> str:
     return f"tensor {tensor.index} ({tensor.name})" if tensor.name else f"tensor {tensor.index}"
+
+
+def value_for_value(given: Tensor, out: Tensor) -> None:
+    """An operator on single values cannot change their number."""
+    if math.prod(given.shape) != math.prod(out.shape):
+        raise ModelError(f"{describe(out)} of shape {list(out.shape)} cannot hold {list(given.shape)}")
 
 
 def quantisation(tensor: Tensor) -> tuple[float, int]:
@@ -92,6 +106,8 @@ def quantisation(tensor: Tensor) -> tuple[float, int]:
         raise ModelError(f"{describe(tensor)} is {tensor.dtype}, not int8: quantise the model first")
     if tensor.scale.size != 1 or not np.isfinite(tensor.scale[0]) or tensor.scale[0] <= 0:
         raise ModelError(f"{describe(tensor)} has no single scale above 0")
+    if 0 in tensor.shape:
+        raise ModelError(f"{describe(tensor)} of shape {list(tensor.shape)} holds no values")
     zero = int(tensor.zero_point[0]) - (128 if tensor.dtype == np.uint8 else 0)
     if not -128 <= zero <= 127:
         raise ModelError(f"{describe(tensor)} has zero point {int(tensor.zero_point[0])}")
@@ -131,6 +147,8 @@ def lower(model: Model) -> tuple[Program, list[str]]:
             if node.name not in RULES:
                 raise ModelError("the operator is not supported")
             refuse_uint8(model, node)
+            if any(index in model.inputs for index in node.outputs):
+                raise ModelError("writes an input of the model")
             if node.index not in entry:
                 RULES[node.name](state, node)
         except ModelError as error:
@@ -165,6 +183,8 @@ def _lower_entry(state: Lowering, tensor: Tensor) -> set[int]:
     scales = {quantisation(model.tensors[n.outputs[0]]) for n in users}
     if len(scales) != 1:
         raise ModelError(f"the input {describe(tensor)} is quantised in {len(scales)} ways")
+    for node in users:
+        value_for_value(tensor, model.tensors[node.outputs[0]])
     buffer = state.new_buffer(model.tensors[users[0].outputs[0]])
     for node in users[1:]:
         state.alias(model.tensors[node.outputs[0]], buffer)

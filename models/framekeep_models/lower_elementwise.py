@@ -3,8 +3,8 @@
 import numpy as np
 
 from framekeep_models.fixedpoint import exp_on_negative_values, scale
-from framekeep_models.lower import Lowering, describe, lowers, quantisation
-from framekeep_models.lower_window import clamp
+from framekeep_models.lower import Lowering, describe, lowers, quantisation, value_for_value
+from framekeep_models.lower_window import INT32_MAX, clamp
 from framekeep_models.ops_elementwise import ZERO, Binary, Lut, Softmax
 from framekeep_models.program import Int8Array, Kind, ModelError
 from framekeep_models.quantise import (
@@ -14,6 +14,7 @@ from framekeep_models.quantise import (
     leaky_multiplier,
     mul_multiplier,
     rescale_multiplier,
+    sigmoid_params,
     softmax_params,
 )
 from framekeep_models.reference import KERNELS, Node, UnsupportedOperatorError
@@ -23,6 +24,7 @@ from framekeep_models.tflite_model import Operator, Tensor
 @lowers("SOFTMAX")
 def softmax(state: Lowering, node: Operator) -> None:
     source = state.source(node)
+    value_for_value(state.tensor(node, 0), state.out(node))
     if quantisation(state.out(node)) != (1 / 256, -128):
         raise ModelError(f"output {describe(state.out(node))} is not quantised as (1/256, -128)")
     shape = state.tensor(node, 0).shape
@@ -55,7 +57,9 @@ def table(state: Lowering, node: Operator) -> None:
             f"node {node.index}: RELU6 from one scale to another clamps without rescaling, as TFLite Micro "
             "does and LiteRT does not: put the activation into the operator before it"
         )
+    value_for_value(given, out)
     _check_fixed_scale(state, node)
+    _check_defined(state, node)
     if node.name in RESCALING and rescale_multiplier(quantisation(given)[0], quantisation(out)[0]).shift > 30:
         raise ModelError("a multiplier of 2^30 or more")
     every = np.arange(-128, 128).astype(np.int8)
@@ -89,6 +93,20 @@ def _check_fixed_scale(state: Lowering, node: Operator) -> None:
         f"node {node.index}: {node.name} writes at 1/{1 / fixed[0]:.0f} from {fixed[1]} as in TFLite Micro, "
         f"though its output says scale {said[0]:.6g}, zero point {said[1]}: convert the model again"
     )
+
+
+def _check_defined(state: Lowering, node: Operator) -> None:
+    """Refuses what TFLite Micro computes by shifts, factors or conversions that C++ does not define."""
+    in_scale, out_scale = (quantisation(t)[0] for t in (state.tensor(node, 0), state.out(node)))
+    too_small = f"{describe(state.tensor(node, 0))} has a scale of {in_scale:g}, too small for the arithmetic"
+    if node.name in FIXED_SCALES and sigmoid_params(in_scale).scale.shift < 0:
+        raise ModelError(too_small)
+    if node.name == "RELU6" and 6 / in_scale > INT32_MAX:
+        raise ModelError(too_small)
+    if node.name == "LEAKY_RELU":
+        alpha = float(node.options.get("alpha", 0.0))
+        if alpha < 0 or leaky_multiplier(in_scale, alpha, out_scale).shift > 30:
+            raise ModelError(f"alpha of {alpha:g}: a multiplier below 0, or of 2^30 or more")
 
 
 def _of_size(t: Tensor, size: int) -> Tensor:
@@ -210,6 +228,7 @@ def dequantize(state: Lowering, node: Operator) -> None:
     if out.index not in state.model.outputs:
         raise ModelError("float32 inside the model; only at its outputs can it be dropped")
     source = state.source(node)
+    value_for_value(state.tensor(node, 0), out)
     state.buffer_of[out.index] = source
     buffer = state.buffers[source]
     state.notes.append(

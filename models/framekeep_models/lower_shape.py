@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from framekeep_models.lower import Lowering, batch_of_one, describe, lowers, quantisation
+from framekeep_models.lower import Lowering, axis_of, batch_of_one, describe, lowers, quantisation
 from framekeep_models.ops_shape import Box, Entries, Fill, Mean, Resize, copies, strides
 from framekeep_models.program import Kind, ModelError
 from framekeep_models.quantise import mean_multiplier
 from framekeep_models.tflite_model import Operator, Tensor
+
+MEAN_MAX = 2**23 - 1  # values of 8 bits whose sum, less their zero point, is an int32
 
 
 def same_scale(a: Tensor, b: Tensor) -> None:
@@ -73,7 +75,7 @@ def concatenation(state: Lowering, node: Operator) -> None:
     out = state.out(node)
     if node.activation() != "NONE":
         raise ModelError(f"fused activation {node.activation()}")
-    axis = int(node.options.get("axis", 0)) % len(out.shape)
+    axis = axis_of(int(node.options.get("axis", 0)), len(out.shape))
     parts = [state.tensor(node, i) for i in range(len(node.inputs))]
     _check_parts(parts, out, axis)
     sources = [state.source(node, i) for i in range(len(parts))]
@@ -95,7 +97,7 @@ def _check_parts(parts: list[Tensor], whole: Tensor, axis: int) -> None:
 @lowers("SPLIT")
 def split(state: Lowering, node: Operator) -> None:
     source, given = state.source(node, 1), state.tensor(node, 1)
-    axis = int(state.constant(node, 0).reshape(-1)[0]) % len(given.shape)
+    axis = axis_of(int(state.constant(node, 0).reshape(-1)[0]), len(given.shape))
     _check_parts([state.out(node, i) for i in range(len(node.outputs))], given, axis)
     at = 0
     for i in range(len(node.outputs)):
@@ -155,9 +157,11 @@ def transpose(state: Lowering, node: Operator) -> None:
 def mean(state: Lowering, node: Operator) -> None:
     source, given, out = state.source(node), state.tensor(node, 0), state.out(node)
     rank = len(given.shape)
-    axes = sorted({int(a) % rank for a in state.constant(node, 1).reshape(-1)})
+    axes = sorted({axis_of(int(a), rank) for a in state.constant(node, 1).reshape(-1)})
     kept = [d for d in range(rank) if d not in axes]
     reduce = int(np.prod([given.shape[d] for d in axes]))
+    if reduce > MEAN_MAX:
+        raise ModelError(f"the mean of {reduce} values, whose sum may leave 32 bits")
     if int(np.prod(out.shape)) * reduce != state.buffers[source].size or not axes:
         raise ModelError(f"the mean over {axes} does not make {list(out.shape)}")
     in_scale, in_zero = quantisation(given)

@@ -5,7 +5,15 @@ from typing import Any
 import numpy as np
 
 from framekeep_models.lower import Lowering, batch_of_one, describe, lowers, quantisation
-from framekeep_models.ops_window import AvgPool, Conv, Depthwise, Geometry, MaxPool, TransposeConv
+from framekeep_models.ops_window import (
+    TAPS_MAX,
+    AvgPool,
+    Conv,
+    Depthwise,
+    Geometry,
+    MaxPool,
+    TransposeConv,
+)
 from framekeep_models.program import Int32Array, ModelError
 from framekeep_models.quantise import (
     Multiplier,
@@ -15,6 +23,8 @@ from framekeep_models.quantise import (
 )
 from framekeep_models.tflite_model import Operator, Tensor
 
+INT32_MAX = 2**31 - 1
+REACH_MAX = 1 << 24  # of onboard/src/nn/op_window.c
 SCALE_NEAR = 1e-6  # by which TensorFlow Lite lets the scales of a pool's two sides differ
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 
@@ -24,6 +34,8 @@ def clamp(node: Operator, out: Tensor) -> tuple[int, int]:
     if node.activation() not in ACTIVATIONS:
         raise ModelError(f"fused activation {node.activation()} is not supported")
     scale, zero = quantisation(out)
+    if node.activation() in ("RELU6", "RELU_N1_TO_1") and 6 / scale > INT32_MAX:  # TFLite Micro refuses it
+        raise ModelError(f"{describe(out)} has a scale so small that its activation's end is no int32")
     low, high = activation_range(node.activation(), scale, zero)
     if low > high:
         raise ModelError(f"fused activation {node.activation()} leaves no value of {describe(out)}")
@@ -49,6 +61,8 @@ def geometry(state: Lowering, node: Operator, kernel: tuple[int, int]) -> Geomet
         if expected != out_shape[axis] or expected < 1:
             raise ModelError(f"{describe(state.out(node))} has {out_shape[axis]} where {expected} follows")
         pad.append(missing // 2)
+        if (expected - 1) * stride[axis] + extent - 1 > REACH_MAX:
+            raise ModelError(f"windows that reach over more than {REACH_MAX} rows or columns")
     if max(in_shape + out_shape) > 0xFFFF:
         raise ModelError("a side above 65535")
     return Geometry(in_shape, out_shape, kernel, stride, dilation, (pad[0], pad[1]))
@@ -66,10 +80,10 @@ def weights_of(state: Lowering, node: Operator) -> Tensor:
     return tensor
 
 
-def bias_of(state: Lowering, node: Operator, channels: int) -> Int32Array:
-    if not state.has(node, 2):
+def bias_of(state: Lowering, node: Operator, channels: int, position: int = 2) -> Int32Array:
+    if not state.has(node, position):
         return np.zeros(channels, np.int32)
-    bias, tensor = state.constant(node, 2), state.tensor(node, 2)
+    bias, tensor = state.constant(node, position), state.tensor(node, position)
     if bias.dtype != np.int32 or bias.size != channels:
         raise ModelError(f"bias {describe(tensor)} is {bias.dtype}[{bias.size}], not int32[{channels}]")
     return np.asarray(bias.reshape(-1))
@@ -131,6 +145,9 @@ def depthwise_conv_2d(state: Lowering, node: Operator) -> None:
     channels, depth = geo.out_shape[2], geo.in_shape[2]
     if data.shape[3] != channels or channels % depth:
         raise ModelError(f"weights of shape {list(data.shape)} for {depth} to {channels} channels")
+    said = node.options.get("depth_multiplier", channels // depth)
+    if said != channels // depth:  # TFLite Micro takes the file's word and computes something else
+        raise ModelError(f"a depth multiplier of {said} for {depth} to {channels} channels")
     table = scales_per_channel(state, node, weights, channels)
     bias = bias_of(state, node, channels)
     fields = {**common(state, node), **table, "geometry": geo, "bias": bias}
@@ -174,6 +191,8 @@ def pool(state: Lowering, node: Operator) -> None:
     geo = geometry(state, node, kernel)
     if geo.in_shape[2] != geo.out_shape[2]:
         raise ModelError("input and output differ in channels")
+    if kernel[0] * kernel[1] > TAPS_MAX:
+        raise ModelError(f"a window of {kernel[0]}x{kernel[1]}; at most {TAPS_MAX} values")
     (in_scale, in_zero), (out_scale, out_zero) = (
         quantisation(t) for t in (state.tensor(node, 0), state.out(node))
     )
@@ -206,9 +225,7 @@ def transpose_conv(state: Lowering, node: Operator) -> None:
     if weights.scale.size not in (1, out_shape[2]):
         raise ModelError(f"weights {describe(weights)} have {weights.scale.size} scales")
     scales = list(map(float, weights.scale))
-    bias = np.zeros(out_shape[2], np.int32)
-    if state.has(node, 3):
-        bias = np.asarray(state.constant(node, 3).reshape(-1), np.int32)
+    bias = bias_of(state, node, out_shape[2], 3)
     source, act = state.source(node, 2), clamp(node, out)
     table = channel_table(conv_multipliers(in_scale, scales, out_scale, out_shape[2]))
     state.ops.append(

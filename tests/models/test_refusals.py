@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from framekeep_models.compile import compile_model
+from framekeep_models.contract import Wishes
 from framekeep_models.program import ModelError
 from framekeep_models.tflite_writer import Writer
+from framekeep_onboard import Model as Engine
 
 from tests.models.oracles import Micro
 
@@ -30,6 +32,15 @@ def pool(name: str, dtype: Any, x: dict[str, Any], out: dict[str, Any]) -> Make:
     def make(net: Writer) -> tuple[list[int], list[int]]:
         a, b = net.tensor((1, 4, 4, 3), dtype, **x), net.tensor((1, 2, 2, 3), dtype, **out)
         net.add(name, [a], [b], **POOL)
+        return [a], [b]
+
+    return make
+
+
+def leaky(alpha: float) -> Make:
+    def make(net: Writer) -> tuple[list[int], list[int]]:
+        a, b = net.tensor((1, 256), **X), net.tensor((1, 256), **OTHER)
+        net.add("LEAKY_RELU", [a], [b], alpha=alpha)
         return [a], [b]
 
     return make
@@ -116,13 +127,20 @@ def test_parts_that_do_not_make_the_whole_are_refused(make: Make) -> None:
         one_value("HARD_SWISH", np.int8, {"scale": 1000.0}, scale=1.0),
         one_value("HARD_SWISH", np.int8, {"scale": 1e-9}, scale=1e-9),
         one_value("SOFTMAX", np.int8, {"scale": 1 / 256, "zero_point": -128}, scale=1e-12),
+        one_value("LOGISTIC", np.int8, {"scale": 1 / 256, "zero_point": -128}, scale=1e-10),
+        one_value("TANH", np.int8, {"scale": 1 / 128}, scale=1e-10),
+        one_value("RELU6", np.int8, {"scale": 1e-10}, scale=1e-10),
+        leaky(-1.0),
+        leaky(1e10),
     ],
 )
 def test_factors_for_which_the_arithmetic_is_not_defined_are_refused(make: Make) -> None:
     net = Writer()
     inputs, outputs = make(net)
     with pytest.raises(
-        ModelError, match=r"node 0 .*: (a multiplier of 2\^30|its scales take shifts|beta = 1 leaves)"
+        ModelError,
+        match=r"node 0 .*: (a multiplier of 2\^30|its scales take shifts|beta = 1 leaves|"
+        r".* a scale of 1e-10, too small|alpha of )",
     ):
         compile_model(net.build(inputs, outputs))
 
@@ -144,3 +162,152 @@ def test_uint8_at_the_ends_becomes_int8_with_a_note(end: str) -> None:
     y = net.tensor((1, 16), np.int8 if end == "input" else np.uint8, **(signed if end == "input" else BYTES))
     net.add("QUANTIZE", [x], [y])
     assert f"the uint8 {end}" in " ".join(compile_model(net.build([x], [y])).notes)
+
+
+def axis_outside(name: str) -> Make:
+    def make(net: Writer) -> tuple[list[int], list[int]]:
+        x, y, five = net.tensor((1, 1, 4), **X), net.tensor((1, 1, 4), **X), net.constant(5, np.int32)
+        if name == "CONCATENATION":
+            net.add(name, [x], [y], axis=5)
+        elif name == "SPLIT":
+            net.add(name, [five, x], [y], num_splits=1)
+        else:
+            net.add(name, [x, five], [y], keep_dims=True)
+        return [x], [y]
+
+    return make
+
+
+def depthwise(multiplier: int, **y: Any) -> Make:
+    def make(net: Writer) -> tuple[list[int], list[int]]:
+        a, b = net.tensor((1, 4, 4, 3), **X), net.tensor((1, 4, 4, 6), **(y or OTHER))
+        weights = net.constant(np.ones((1, 3, 3, 6)), np.int8, scale=0.01)
+        net.add(
+            "DEPTHWISE_CONV_2D",
+            [a, weights],
+            [b],
+            padding="SAME",
+            depth_multiplier=multiplier,
+            fused_activation_function="RELU6",
+        )
+        return [a], [b]
+
+    return make
+
+
+def large_pool(net: Writer) -> tuple[list[int], list[int]]:
+    a, b = net.tensor((1, 260, 260, 1), **X), net.tensor((1, 1, 1, 1), **X)
+    net.add("MAX_POOL_2D", [a], [b], padding="VALID", filter_height=260, filter_width=260)
+    return [a], [b]
+
+
+def long_mean(net: Writer) -> tuple[list[int], list[int]]:
+    a, b = net.tensor((1, 3000, 3000), **X), net.tensor((1,), **X)
+    net.add("MEAN", [a, net.constant([1, 2], np.int32)], [b])
+    return [a], [b]
+
+
+def no_values(net: Writer) -> tuple[list[int], list[int]]:
+    a, b = net.tensor((1, 0), **X), net.tensor((1, 0), **X)
+    net.add("RELU", [a], [b])
+    return [a], [b]
+
+
+def another_number(name: str, dtype: Any) -> Make:
+    def make(net: Writer) -> tuple[list[int], list[int]]:
+        a, b = net.tensor((1, 8), **X), net.tensor((1, 9), dtype, scale=1 / 256, zero_point=-128)
+        net.add(name, [a], [b])
+        return [a], [b]
+
+    return make
+
+
+def input_written(net: Writer) -> tuple[list[int], list[int]]:
+    a = net.tensor((1, 8), **X)
+    net.add("RELU", [a], [a])
+    return [a], [a]
+
+
+def transpose_bias(net: Writer) -> tuple[list[int], list[int]]:
+    a, b = net.tensor((1, 2, 2, 3), **X), net.tensor((1, 2, 2, 3), **X)
+    weights, size = (
+        net.constant(np.ones((3, 1, 1, 3)), np.int8, scale=0.01),
+        net.constant([1, 2, 2, 3], np.int32),
+    )
+    net.add("TRANSPOSE_CONV", [size, weights, a, net.constant([1, 2], np.int32)], [b], padding="SAME")
+    return [a], [b]
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (axis_outside("MEAN"), "axis 5 of 3 dimensions"),
+        (axis_outside("SPLIT"), "axis 5 of 3 dimensions"),
+        (axis_outside("CONCATENATION"), "axis 5 of 3 dimensions"),
+        (depthwise(1), "a depth multiplier of 1 for 3 to 6 channels"),
+        (depthwise(0), "a depth multiplier of 0 for 3 to 6 channels"),
+        (depthwise(2, scale=1e-10), "a scale so small that its activation's end is no int32"),
+        (large_pool, "a window of 260x260; at most 65536 values"),
+        (long_mean, "the mean of 9000000 values"),
+        (no_values, r"tensor 0 \(t0\) of shape \[1, 0\] holds no values"),
+        (another_number("SOFTMAX", np.int8), r"of shape \[1, 9\] cannot hold \[1, 8\]"),
+        (another_number("LOGISTIC", np.int8), r"of shape \[1, 9\] cannot hold \[1, 8\]"),
+        (another_number("DEQUANTIZE", np.float32), r"of shape \[1, 9\] cannot hold \[1, 8\]"),
+        (input_written, "writes an input of the model"),
+        (transpose_bias, r"bias .* is int32\[2\], not int32\[3\]"),
+    ],
+)
+def test_what_the_engine_could_not_run_is_refused_when_compiling(make: Make, says: str) -> None:
+    """TFLite Micro reads beyond its tensors for some of these, the engine refused the image of others."""
+    net = Writer()
+    inputs, outputs = make(net)
+    with pytest.raises(ModelError, match=f"^(node 0 .*: )?.*{says}"):
+        compile_model(net.build(inputs, outputs))
+
+
+def moved(name: str, shape: tuple[int, ...], out: tuple[int, ...]) -> bytes:
+    """One operator whose output does not begin with a dimension of 1."""
+    net = Writer()
+    x, y = net.tensor(shape, **X), net.tensor(out, **X)
+    if name == "FULLY_CONNECTED":
+        weights = np.arange(-12, 12).reshape(3, 8)
+        net.add(name, [x, net.constant(weights, np.int8, scale=0.05)], [y])
+    elif name == "MEAN":
+        net.add(name, [x, net.constant([0, 1], np.int32)], [y])
+    elif name == "PAD":
+        net.add(name, [x, net.constant([(1, 1), (0, 2)], np.int32)], [y])
+    else:
+        net.add(name, [x, x], [y])
+    return net.build([x], [y])
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "out"),
+    [
+        ("FULLY_CONNECTED", (4, 8), (4, 3)),
+        ("MEAN", (1, 3, 5, 7), (5, 7)),
+        ("PAD", (3, 4), (5, 6)),
+        ("ADD", (2, 3, 4, 5), (2, 3, 4, 5)),
+    ],
+)
+def test_several_rows_of_an_output_fly_without_scores(
+    name: str, shape: tuple[int, ...], out: tuple[int, ...]
+) -> None:
+    """They were taken for the classes of one picture, and the engine refused the image."""
+    blob = moved(name, shape, out)
+    compiled, truth = compile_model(blob), Micro(blob)
+    assert compiled.contract.heads == ()
+    engine = Engine(compiled.image)
+    for seed in range(5):
+        x = np.random.default_rng(seed).integers(-128, 128, shape).astype(np.int8)
+        assert np.array_equal(engine.run(x).reshape(-1), truth.outputs([x])[0].reshape(-1))
+
+
+def test_an_input_larger_than_a_frame_can_be_is_no_picture() -> None:
+    net = Writer()
+    x, y = net.tensor((1, 4097, 16, 1), **X), net.tensor((1, 4097, 16, 1), **OTHER)
+    net.add("RELU", [x], [y])
+    blob = net.build([x], [y])
+    assert Engine(compile_model(blob).image).input_shapes == [(1, 4097, 16, 1)]
+    with pytest.raises(ModelError, match="a picture of 4097 rows and 16 columns; at most 4096"):
+        compile_model(blob, Wishes(picture=True))
