@@ -13,7 +13,7 @@ help:
 
 # What the core needs; the Arm compiler and QEMU only for the tests.
 NEEDS_BUILD := python3-venv python3-dev gcc
-NEEDS_TEST := $(NEEDS_BUILD) gcc-multilib clang libclang-rt-14-dev cmake \
+NEEDS_TEST := $(NEEDS_BUILD) libc6-dev-i386 clang libclang-rt-14-dev cmake \
 	gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 
 # Every line is one that you can type yourself, with .venv/bin in your PATH.

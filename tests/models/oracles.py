@@ -13,6 +13,9 @@ import pytest
 import tflite
 from ai_edge_litert import interpreter as litert
 from framekeep_models.tflite_model import Model, load
+from framekeep_onboard import Model as Flight
+from framekeep_onboard import backends
+from framekeep_onboard.network import OUTPUTS_MAX
 
 Array = Any
 
@@ -92,3 +95,15 @@ def noise(model: Model, seed: int) -> list[Array]:
         units = {"f": raw / 128 - 1, "u": raw, "i": raw - 128}[tensor.dtype.kind]
         arrays.append(units.astype(tensor.dtype))
     return arrays
+
+
+def portable(image: bytes, seed: int) -> tuple[Array, list[Array]] | None:
+    """A drawn input of a model image and what the portable kernels make of it, for boards: None where it has
+    several inputs or more outputs than a board returns."""
+    host = Flight(image)
+    if host.input_count > 1 or host.output_count > OUTPUTS_MAX:
+        return None
+    x = np.random.default_rng(seed).integers(-128, 128, host.input_shape).astype(np.int8)
+    with backends.using("portable"):
+        given = host.run(x.copy())
+    return x, list(given) if isinstance(given, list | tuple) else [given]

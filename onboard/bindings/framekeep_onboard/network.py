@@ -13,9 +13,9 @@ from framekeep_onboard.count import Counts
 from framekeep_onboard.model import Int8Array, Model
 
 IMAGE = "network"
-_OUTPUTS_MAX = 4
+OUTPUTS_MAX = 4
 _WHOLE, _STEPWISE, _TENSORS = 0, 1, 2  # modes of network.c
-_JOB = struct.Struct(f"<4I{_OUTPUTS_MAX}I")
+_JOB = struct.Struct(f"<4I{OUTPUTS_MAX}I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,11 @@ def _run(  # noqa: PLR0917
 def write_job(folder: Path, image: bytes, inputs: Sequence[Int8Array], mode: int = _WHOLE) -> Path:
     """What the network image reads (onboard/boards/images/network.c); returns where the model lies."""
     sizes = [int(np.prod(shape)) for shape in Model(image).output_shapes]
-    if len(sizes) > _OUTPUTS_MAX:
-        raise ValueError(f"a model of {len(sizes)} outputs; the image returns {_OUTPUTS_MAX}")
+    if len(sizes) > OUTPUTS_MAX:
+        raise ValueError(f"a model of {len(sizes)} outputs; the image returns {OUTPUTS_MAX}")
     model = folder / "model.fkm"
     model.write_bytes(image)
-    padding = [0] * (_OUTPUTS_MAX - len(sizes))
+    padding = [0] * (OUTPUTS_MAX - len(sizes))
     job = _JOB.pack(len(image), len(inputs), inputs[0].size, mode, *sizes, *padding)
     (folder / "job.bin").write_bytes(job)
     (folder / "input.bin").write_bytes(b"".join(x.astype(np.int8).tobytes() for x in inputs))
