@@ -98,6 +98,9 @@ class Wishes:
 def make_contract(program: Program, wishes: Wishes) -> Contract:
     heads: tuple[Head, ...] = ()
     count = 0
+    deepest = max(shape[-1] if shape else 1 for shape in program.output_shapes)
+    if wishes.background is not None and not 0 <= wishes.background < deepest:
+        raise ModelError(f"a background of {wishes.background} channels leaves no class of any output")
     if wishes.head != "none":
         heads, count = _heads(program, wishes)
     if wishes.labels and len(wishes.labels) != count:

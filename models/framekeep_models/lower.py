@@ -83,11 +83,15 @@ def lowers(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
+def counted(value: int, size: int, what: str) -> int:
+    """A position counted from 0; below 0 it counts from the end."""
+    if not -size <= value < size:
+        raise ModelError(f"{what} {value} of {size}")
+    return value % size
+
+
 def axis_of(value: int, rank: int) -> int:
-    """An axis counted from 0; below 0 it counts from the end."""
-    if not -rank <= value < rank:
-        raise ModelError(f"axis {value} of {rank} dimensions")
-    return value % rank
+    return counted(value, rank, "axis")
 
 
 def describe(tensor: Tensor) -> str:

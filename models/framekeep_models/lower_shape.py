@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from framekeep_models.lower import Lowering, axis_of, batch_of_one, describe, lowers, quantisation
+from framekeep_models.lower import Lowering, axis_of, batch_of_one, counted, describe, lowers, quantisation
 from framekeep_models.ops_shape import Box, Entries, Fill, Mean, Resize, copies, strides
 from framekeep_models.program import Kind, ModelError
 from framekeep_models.quantise import mean_multiplier
@@ -98,7 +98,10 @@ def _check_parts(parts: list[Tensor], whole: Tensor, axis: int) -> None:
 def split(state: Lowering, node: Operator) -> None:
     source, given = state.source(node, 1), state.tensor(node, 1)
     axis = axis_of(int(state.constant(node, 0).reshape(-1)[0]), len(given.shape))
-    _check_parts([state.out(node, i) for i in range(len(node.outputs))], given, axis)
+    parts = [state.out(node, i) for i in range(len(node.outputs))]
+    _check_parts(parts, given, axis)
+    if len({part.shape[axis] for part in parts}) != 1:
+        raise ModelError("the parts differ in size")
     at = 0
     for i in range(len(node.outputs)):
         out = state.out(node, i)
@@ -125,7 +128,7 @@ def strided_slice(state: Lowering, node: Operator) -> None:
             low = None if option("begin_mask", 0) >> d & 1 else int(begin[d])
             high = None if option("end_mask", 0) >> d & 1 else int(end[d])
             if option("shrink_axis_mask", 0) >> d & 1:
-                at = (0 if low is None else low) % size  # a begin mask counts even here
+                at = counted(0 if low is None else low, size, "index")  # a begin mask counts even here
                 low, high = at, at + 1
             picked = picked[slice(low, high, int(step[d]))]
         if not picked:
@@ -166,10 +169,10 @@ def mean(state: Lowering, node: Operator) -> None:
         raise ModelError(f"the mean over {axes} does not make {list(out.shape)}")
     in_scale, in_zero = quantisation(given)
     out_scale, out_zero = quantisation(out)
-    counted = [d for d in axes if given.shape[d] > 1]
-    outer = int(np.prod([given.shape[d] for d in kept if counted and d < counted[0]]))
+    reduced = [d for d in axes if given.shape[d] > 1]
+    outer = int(np.prod([given.shape[d] for d in kept if reduced and d < reduced[0]]))
     inner = int(np.prod(out.shape)) // outer
-    between = [d for d in kept if counted and counted[0] < d < counted[-1] and given.shape[d] > 1]
+    between = [d for d in kept if reduced and reduced[0] < d < reduced[-1] and given.shape[d] > 1]
     if between:  # the axes are not neighbours: bring them to the front
         order = axes + kept
         shape, ins = tuple(given.shape[d] for d in order), strides(given.shape)
@@ -199,6 +202,9 @@ def resize(state: Lowering, node: Operator) -> None:
     source, given, out = state.source(node), state.tensor(node, 0), state.out(node)
     same_scale(given, out)
     in_shape, out_shape = batch_of_one(given), batch_of_one(out)
+    size = state.tensor(node, 1).data
+    if size is not None and tuple(size.reshape(-1)) != out_shape[:2]:
+        raise ModelError(f"a size of {size.reshape(-1).tolist()} does not make {list(out.shape)}")
     corners = bool(node.options.get("align_corners", False))
     centres = bool(node.options.get("half_pixel_centers", False))
     if corners and centres:

@@ -1,14 +1,16 @@
 """Operators that move values about, and the two that average over positions."""
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from framekeep_models.program import Constants, Kind, Op
+from framekeep_models.program import Constants, Kind, ModelError, Op
 from framekeep_models.quantise import Multiplier
 
+COPIES_MAX = 0xFFFF  # operators of an image
 Entries = list[tuple[int, ...]]
 
 
@@ -65,6 +67,8 @@ def strides(shape: tuple[int, ...]) -> tuple[int, ...]:
 def copies(source: int, output: int, box: Box, nodes: tuple[int, ...]) -> list[Copy]:
     """As few copies of four dimensions as move the box."""
     dims, ins, outs = _collapse(box)
+    if math.prod(dims[:-4]) > COPIES_MAX:
+        raise ModelError(f"a move of {len(dims)} dimensions that takes {math.prod(dims[:-4])} copies")
     if len(dims) > 4:
         parts = []
         for i in range(dims[0]):

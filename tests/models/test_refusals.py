@@ -222,6 +222,34 @@ def another_number(name: str, dtype: Any) -> Make:
     return make
 
 
+def row_outside(row: int) -> Make:
+    def make(net: Writer) -> tuple[list[int], list[int]]:
+        a, b = net.tensor((5, 3), **X), net.tensor((3,), **X)
+        bounds = [net.constant(v, np.int32) for v in ([row, 0], [row + 1, 3], [1, 1])]
+        net.add("STRIDED_SLICE", [a, *bounds], [b], shrink_axis_mask=1)
+        return [a], [b]
+
+    return make
+
+
+def resized_otherwise(net: Writer) -> tuple[list[int], list[int]]:
+    a, b = net.tensor((1, 4, 4, 3), **X), net.tensor((1, 8, 8, 3), **X)
+    net.add("RESIZE_NEAREST_NEIGHBOR", [a, net.constant([6, 6], np.int32)], [b])
+    return [a], [b]
+
+
+def uneven_split(net: Writer) -> tuple[list[int], list[int]]:
+    a, parts = net.tensor((2, 4), **X), [net.tensor((2, n), **X) for n in (1, 3)]
+    net.add("SPLIT", [net.constant(1, np.int32), a], parts, num_splits=2)
+    return [a], parts
+
+
+def scattered_tile(net: Writer) -> tuple[list[int], list[int]]:
+    a, b = net.tensor((90, 2, 90, 2, 3), **X), net.tensor((180, 4, 180, 4, 6), **X)
+    net.add("TILE", [a, net.constant([2] * 5, np.int32)], [b])
+    return [a], [b]
+
+
 def input_written(net: Writer) -> tuple[list[int], list[int]]:
     a = net.tensor((1, 8), **X)
     net.add("RELU", [a], [a])
@@ -241,9 +269,14 @@ def transpose_bias(net: Writer) -> tuple[list[int], list[int]]:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (axis_outside("MEAN"), "axis 5 of 3 dimensions"),
-        (axis_outside("SPLIT"), "axis 5 of 3 dimensions"),
-        (axis_outside("CONCATENATION"), "axis 5 of 3 dimensions"),
+        (axis_outside("MEAN"), "axis 5 of 3"),
+        (axis_outside("SPLIT"), "axis 5 of 3"),
+        (axis_outside("CONCATENATION"), "axis 5 of 3"),
+        (row_outside(7), "index 7 of 5"),
+        (row_outside(-6), "index -6 of 5"),
+        (resized_otherwise, r"a size of \[6, 6\] does not make \[1, 8, 8, 3\]"),
+        (scattered_tile, "takes 129600 copies"),
+        (uneven_split, "the parts differ in size"),
         (depthwise(1), "a depth multiplier of 1 for 3 to 6 channels"),
         (depthwise(0), "a depth multiplier of 0 for 3 to 6 channels"),
         (depthwise(2, scale=1e-10), "a scale so small that its activation's end is no int32"),
@@ -311,3 +344,14 @@ def test_an_input_larger_than_a_frame_can_be_is_no_picture() -> None:
     assert Engine(compile_model(blob).image).input_shapes == [(1, 4097, 16, 1)]
     with pytest.raises(ModelError, match="a picture of 4097 rows and 16 columns; at most 4096"):
         compile_model(blob, Wishes(picture=True))
+
+
+@pytest.mark.parametrize("background", [-1, 6, 300])
+def test_a_background_that_leaves_no_class_is_refused(background: int) -> None:
+    net = Writer()
+    x, y = net.tensor((1, 6), **X), net.tensor((1, 6), **OTHER)
+    net.add("RELU", [x], [y])
+    blob = net.build([x], [y])
+    assert compile_model(blob, Wishes(background=5)).contract.class_count == 1
+    with pytest.raises(ModelError, match=f"^a background of {background} channels leaves no class"):
+        compile_model(blob, Wishes(background=background))
