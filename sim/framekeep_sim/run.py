@@ -117,8 +117,7 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
         _say("a video is taken in its own order; --seed has no effect")
     if args.label != "label" and dataset.kind != "CSV":
         _say("only a CSV has columns; --label has no effect")
-    flight = Flight(mission, dataset, args.jobs) if args.jobs else Flight(mission, dataset)
-    flight.uplinks = args.uplink
+    flight = flight_of(args, mission, dataset)
     started = time.perf_counter()
     with _progress() as progress:
         task = progress.add_task(target, total=dataset.count, kept="")
@@ -152,6 +151,13 @@ def fly(args: Namespace, mission: missions.Mission, target: str) -> Run:
         command=_command(args, target),
         costs=measured,
     )
+
+
+def flight_of(args: Namespace, mission: missions.Mission, dataset: datasets.Dataset) -> Flight:
+    """The dataset as a flight of this mission, with the telecommands asked for."""
+    flight = Flight(mission, dataset, args.jobs) if args.jobs else Flight(mission, dataset)
+    flight.uplinks = args.uplink
+    return flight
 
 
 def _command(args: Namespace, target: str) -> str:

@@ -9,10 +9,9 @@ from framekeep_onboard.targets import write_session
 from framekeep_sim import mission as missions
 from framekeep_sim import model as models
 from framekeep_sim.charts import bytes_text
-from framekeep_sim.events import Flight
 from framekeep_sim.output import SESSION, host_part, whole_folder
 from framekeep_sim.play import HOST, flash_setup
-from framekeep_sim.run import add_flight_arguments, fly
+from framekeep_sim.run import add_flight_arguments, flight_of, fly
 
 ERASED = b"\xff"
 LAYOUTS = {"plain": HOST, "armv7e-m": "qemu-m4"}  # and a target that has it
@@ -35,8 +34,7 @@ def run(args: Namespace) -> int:
         done = fly(args, mission, HOST)
         setup = flash_setup(mission.store)
         image = models.load(args.model or mission.model, LAYOUTS[args.layout]).image
-        again = Flight(mission, done.dataset, **({"jobs": args.jobs} if args.jobs else {}))
-        again.uplinks = args.uplink
+        again = flight_of(args, mission, done.dataset)  # read a second time: no frame waits in memory
         with (folder / SESSION).open("wb") as stream:
             policy = mission.policy(done.model.labels, done.model.thresholds_of(mission))
             write_session(stream, policy, len(image), again.events(), setup)

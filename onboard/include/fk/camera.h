@@ -44,7 +44,7 @@ int fk_camera_window(fk_rect *window, const fk_rect *whole, const fk_box *box, u
 int fk_camera_mask(const fk_frame *f, const fk_rect *mask);
 
 /* 32-bit words of scratch that scaling needs. With twice as many, a row of the frame that two
- * output rows share is summed once and not for each: a third less work from 120 rows to 96. */
+ * output rows share is summed once and not for each. */
 size_t fk_camera_scale_scratch_words(uint16_t out_w, uint8_t channels);
 
 /* A picture that is being scaled. */

@@ -73,7 +73,8 @@ FK_INLINED void lay_pixel(laid *s, const laying *j, uint32_t r, uint32_t g, uint
 enum { PAIRS = 16 }; /* unpacked at a time, on the stack */
 
 /* Pixels `from` to `to` of the pairs. */
-static __attribute__((noinline)) laid lay_pairs(laid s, const laying *j, const fk_rgb_pair *v, uint32_t from, uint32_t to)
+static __attribute__((noinline)) laid lay_pairs(laid s, const laying *j, const fk_rgb_pair *v,
+                                                uint32_t from, uint32_t to)
 {
     const fk_rgb_pair *const end = v + to / 2;
     if (from) {
