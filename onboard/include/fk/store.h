@@ -206,8 +206,8 @@ int fk_store_append(fk_store *store, const fk_frame_meta *meta, const uint8_t *d
 
 /* Copies up to n bytes from `offset` of a frame. Returns the bytes copied (less
  * than n only at the end), FK_ERR_NOENT, FK_ERR_INVAL past the end, or
- * FK_ERR_CORRUPT / FK_ERR_ECC / FK_ERR_IO when the chunk no longer verifies: nothing unverified is ever handed out. Reads
- * whole chunks, so ask for much at a time. */
+ * FK_ERR_CORRUPT / FK_ERR_ECC / FK_ERR_IO when the chunk no longer verifies: nothing
+ * unverified is ever handed out. Reads whole chunks, so ask for much at a time. */
 int fk_store_read(fk_store *store, uint32_t frame_id, uint32_t offset, uint8_t *out, size_t n);
 
 /* The frame of that id; `meta` may be NULL. Returns 0 or FK_ERR_NOENT. */
